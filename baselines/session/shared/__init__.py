@@ -1,0 +1,1 @@
+"""What the session rivals share."""

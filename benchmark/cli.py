@@ -1,0 +1,264 @@
+"""The command line: ``emde data | methods | run | evaluate | density | tables | profile | doctor``.
+
+Heavy packages are imported by the command that needs them, after the thread counts are set. With
+``--json`` exactly one object goes to stdout; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import UserError
+
+Command = Callable[[argparse.Namespace], Any]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
+    common.add_argument("--verbose", "-v", action="store_true", help="say more on stderr")
+    common.add_argument("--threads", type=_positive, help="threads to use (default: params.yaml's)")
+    parser = argparse.ArgumentParser(
+        prog="emde",
+        description="Reproduce the experiments of EMDE (arXiv 2006.01894) and of its rivals.",
+        epilog="Start with: make repro. EMDE_MIRROR=<folder or URL> is tried before the registered sources.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, handler: Command, text: str, within: Any = commands) -> argparse.ArgumentParser:
+        child = within.add_parser(name, help=text, description=text, parents=[common])
+        child.set_defaults(handler=handler)
+        return child
+
+    data = commands.add_parser("data", help="list, fetch, prepare data sets, and show their statistics")
+    parts = data.add_subparsers(dest="part", required=True, metavar="PART")
+    add("list", data_list, "every data set: kind, splits, what is here", parts)
+    for name, handler, text in (
+        ("fetch", data_fetch, "download (or generate) raw files, checked against their checksums"),
+        ("prepare", data_prepare, "parse, split, check statistics; fetches first what is missing"),
+    ):
+        child = add(name, handler, text, parts)
+        child.add_argument("names", nargs="+", metavar="NAME")
+        child.add_argument("--offline", action="store_true", help="never use the network")
+    add("stats", data_stats, "statistics of every split beside the expected values", parts).add_argument("name")
+
+    add("methods", list_methods, "every method with its parameters, defaults and bounds")
+
+    run = add("run", run_method, "fit one method on one split, rank, store the lists, print the metrics")
+    run.add_argument("--data", required=True, metavar="NAME")
+    run.add_argument("--split", metavar="SPLIT", help="0..4, published, cold-user, ...; suffix :valid; or all")
+    run.add_argument("--method", required=True, metavar="NAME")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
+    run.add_argument("--seed", type=int)
+    run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
+
+    evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
+    evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
+    evaluate.add_argument("--out", type=Path, metavar="FILE", help="also write the metrics there")
+
+    density = add("density", run_density, "EMDE as a density estimator on a vector set")
+    density.add_argument("--data", required=True, metavar="NAME")
+    density.add_argument("--out", type=Path, metavar="FILE", help="also write the result there")
+
+    tables = add("tables", make_tables, "tables of the current profile beside the published values")
+    tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
+    tables.add_argument("--format", choices=("md", "tex", "html", "csv"), help="print in this format")
+    tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
+    tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+
+    profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
+    profile.add_argument("name", nargs="?", metavar="NAME")
+    profile.add_argument("--check", action="store_true", help="fail if profile.yaml no longer matches params.yaml")
+
+    add("doctor", run_doctor, "versions, cores, threads, bf16, GPU, disk, mirror, DVC and Prefect state")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
+    return value
+
+
+def data_list(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data import paths, registry
+
+    rows = []
+    for name in registry.names():
+        dataset = registry.get(name)
+        prepared = paths.prepared_dir(name).is_dir()
+        rows.append({"name": name, "kind": dataset.kind, "splits": list(dataset.splits), "prepared": prepared,
+                     "title": dataset.title})  # fmt: skip
+    return {"data": rows}
+
+
+def data_fetch(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.fetch import fetch
+
+    return {"fetched": {name: str(fetch(name, offline=args.offline)) for name in args.names}}
+
+
+def data_prepare(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.fetch import fetch
+    from benchmark.data.prepare import prepare
+
+    out = {}
+    for name in args.names:
+        fetch(name, offline=args.offline)
+        out[name] = str(prepare(name))
+    return {"prepared": out}
+
+
+def data_stats(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.stats import stats
+
+    return stats(args.name)
+
+
+def list_methods(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.describe import describe_methods
+
+    return {"methods": describe_methods()}
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """``--set k=100`` pairs as a dict; values are read as YAML."""
+    import yaml
+
+    out = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set: expected NAME=VALUE, found {pair!r}")
+        try:
+            out[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {name}: expected a YAML value, found {text!r}") from None
+    return out
+
+
+def run_method(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+    from benchmark.evaluate import evaluate
+    from benchmark.run import run, splits_of
+
+    chosen = settings.load()
+    out = args.out or settings.project_root() / "results/generated/runs"
+    overrides = parse_overrides(args.set)
+    results = []
+    for split in splits_of(args.data, args.split):
+        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out)
+        result = evaluate(folder)
+        record = result["run"]
+        kept = (
+            "data",
+            "split",
+            "method",
+            "params",
+            "seed",
+            "n_points",
+            "seconds",
+            "peak_rss_mb",
+            "peak_gpu_mb",
+            "device",
+        )
+        shown = {name: record[name] for name in kept}
+        parts = ("metrics", "intervals", "ties")
+        results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})
+    return results[0] if len(results) == 1 else {"runs": results}
+
+
+def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.evaluate import evaluate_all
+
+    results = evaluate_all(args.runs, args.out)
+    return results[0] if len(results) == 1 else {"runs": results}
+
+
+def run_density(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+    from benchmark.density import density
+    from benchmark.evaluate import write_json
+
+    result = density(settings.load(), args.data)
+    if args.out is not None:
+        write_json(args.out, result)
+    return result
+
+
+def make_tables(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings, tables
+
+    return tables.make(settings.load(), args.profile or settings.current_profile(), args.table, args.format, args.out)
+
+
+def choose_profile(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+
+    if args.name:
+        return {"profile": args.name, "file": str(settings.write_profile(args.name))}
+    name = settings.current_profile()
+    path = settings.project_root() / settings.PROFILE_FILE
+    if args.check and path.read_text(encoding="utf-8") != settings.profile_content(settings.load(), name):
+        raise UserError(f"{path}: params.yaml changed since it was written; run: emde profile {name}")
+    return {"profile": name, "known": list(settings.load().profiles)}
+
+
+def run_doctor(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.doctor import examine
+
+    return examine()
+
+
+def configure(args: argparse.Namespace) -> None:
+    """Threads and logging, before anything heavy is imported."""
+    from benchmark.environment import set_threads
+    from contracts.threads import VARIABLE
+
+    count = args.threads
+    if count is None and VARIABLE not in os.environ and args.command in ("run", "density"):
+        from benchmark import settings
+
+        count = settings.load().threads
+    set_threads(count)
+    level = logging.DEBUG if args.verbose else logging.INFO
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("emde").setLevel(level)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``emde``; returns the exit status (0 fine, 2 bad input, 130 interrupted)."""
+    args = build_parser().parse_args(argv)
+    try:
+        configure(args)
+        result = args.handler(args)
+        if args.json:
+            sys.stdout.write(json.dumps(result, default=str) + "\n")
+        else:
+            from benchmark.show import show
+
+            show(args, result)
+    except UserError as error:
+        sys.stderr.write(f"emde: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("emde: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

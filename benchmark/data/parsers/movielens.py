@@ -1,0 +1,70 @@
+"""MovieLens in its spellings: RecBole's atomic files, and the csv files of ML-20M."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data.parsers.csvio import FLOAT, INT, TEXT, read_columns
+from benchmark.data.registry import Dataset
+from benchmark.data.tables import Edges, Parsed, RatingTable
+from contracts import UserError
+
+RATING = {"user": INT, "item": INT, "rating": FLOAT, "time": FLOAT}
+FILM = {"item": INT, "title": TEXT, "genres": TEXT}
+
+
+def parse_inter(dataset: Dataset, folder: Path) -> Parsed:
+    """ML-100K as RecBole ships it: tab separated, typed headers such as ``user_id:token``."""
+    path = folder / dataset.options["ratings"]
+    spellings = {"user_id:token": "user", "item_id:token": "item", "rating:float": "rating", "timestamp:float": "time"}
+    ratings = read_columns(path, RATING, sep="\t", aliases=spellings)
+    spellings = {"item_id:token": "item", "movie_title:token_seq": "title", "class:token_seq": "genres"}
+    films = read_columns(
+        folder / dataset.options["items"], FILM, sep="\t", aliases=spellings, encoding="latin1", quotes=False
+    )
+    return _parsed(path, ratings, films, " ")
+
+
+def parse_csv(dataset: Dataset, folder: Path) -> Parsed:
+    """ML-20M: ``userId,movieId,rating,timestamp`` and ``movieId,title,genres``."""
+    path = folder / "ratings.csv"
+    spellings = {"userId": "user", "movieId": "item", "timestamp": "time"}
+    ratings = read_columns(path, RATING, aliases=spellings)
+    films = read_columns(folder / "movies.csv", FILM, aliases={"movieId": "item"})
+    return _parsed(path, ratings, films, "|")
+
+
+def genre_edges(items: np.ndarray, genres: np.ndarray, sep: str) -> Edges:
+    """One edge per movie and genre; '(no genres listed)' gives none."""
+    lists = pd.Series(genres, index=items).astype(str).str.split(sep).explode()
+    lists = lists[(lists != "") & ~lists.str.startswith("(")]
+    return Edges(lists.index.to_numpy(), lists.to_numpy())
+
+
+def check_ratings(ratings: np.ndarray, path: Path, low: float = 0.5, high: float = 5.0) -> None:
+    """Raise UserError on the first rating outside the scale."""
+    bad = np.flatnonzero(~((ratings >= low) & (ratings <= high)))
+    if len(bad):
+        raise UserError(f"{path}: data row {bad[0] + 1}: expected a rating of {low} to {high}, found {ratings[bad[0]]}")
+
+
+def drop_duplicates(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Mask of rows kept: the last rating a user gave to an item."""
+    return ~pd.DataFrame({"u": users, "i": items}).duplicated(keep="last").to_numpy()
+
+
+def _parsed(path: Path, ratings: dict[str, np.ndarray], films: dict[str, np.ndarray], sep: str) -> Parsed:
+    check_ratings(ratings["rating"], path)
+    keep = drop_duplicates(ratings["user"], ratings["item"])
+    table = RatingTable(
+        ratings["user"][keep],
+        ratings["item"][keep],
+        ratings["rating"][keep].astype(np.float32),
+        ratings["time"][keep],
+        {"genre": genre_edges(films["item"], films["genres"], sep)},
+        dict(zip(films["item"].tolist(), films["title"].tolist(), strict=True)),
+    )
+    return Parsed(table, counts={"rows": len(keep), "duplicates dropped": int(np.sum(~keep))})

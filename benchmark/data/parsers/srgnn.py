@@ -1,0 +1,140 @@
+"""SR-GNN's splits: pickled train sessions, and test prefixes with their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data.parsers.csvio import FLOAT, INT, read_columns
+from benchmark.data.parsers.pickles import read_plain
+from benchmark.data.registry import Dataset
+from benchmark.data.tables import Edges, Parsed, SessionTable
+from contracts import UserError
+
+STEP = 60.0
+"""Seconds between the events of a train session whose clock is approximate."""
+
+
+def parse(dataset: Dataset, folder: Path) -> Parsed:
+    """The published split; times are event numbers, or approximate where daily traffic is known.
+
+    Options: min_prefix (shortest published prefix); test_times (file of timed test sessions);
+    traffic (file of sessions per day); categories (raw ids of the test week -> product-categories.csv).
+    """
+    options = dataset.options
+    train = _read_sessions(folder / "all_train_seq.txt")
+    prefixes, targets = _read_points(folder / "test.txt")
+    timed = _read_timed(folder / options["test_times"]) if "test_times" in options else None
+    test = [[item for item, _ in session] for session in timed] if timed else join_prefixes(prefixes, targets)
+    min_prefix = options.get("min_prefix", 1)
+    _check_points(folder / "test.txt", test, prefixes, targets, min_prefix)
+    counts = {"train sessions": len(train), "test sessions": len(test), "test prefixes": len(prefixes)}
+    if "traffic" in options and timed:
+        train_times, test_times = _approximate_times(folder / options["traffic"], train, timed)
+    else:
+        stamps = np.arange(sum(map(len, train)) + sum(map(len, test)), dtype=np.float64)
+        train_times, test_times = np.split(stamps, [sum(map(len, train))])
+    edges = {"category": _categories(dataset, folder, timed)} if "categories" in options and timed else {}
+    train_table = _table(train, train_times, 0, edges)
+    test_table = _table(test, test_times, len(train), edges)
+    whole = _table(train + test, np.concatenate([train_times, test_times]), 0, edges)
+    times = "approximate" if "traffic" in options else "order"
+    return Parsed(whole, {"published": lambda: (train_table, test_table)}, counts, times)
+
+
+def _read_sessions(path: Path) -> list[list[int]]:
+    sessions = read_plain(path)
+    if not isinstance(sessions, list) or not sessions:
+        raise UserError(f"{path}: expected a list of sessions, found {type(sessions).__name__}")
+    for number, session in enumerate(sessions):
+        if not isinstance(session, list) or not session or not all(type(item) is int for item in session):
+            raise UserError(f"{path}: session {number}: expected a non-empty list of ints, found {str(session)[:80]}")
+    return sessions
+
+
+def _read_points(path: Path) -> tuple[list[list[int]], list[int]]:
+    points = read_plain(path)
+    if not isinstance(points, tuple | list) or len(points) != 2 or len(points[0]) != len(points[1]):
+        raise UserError(f"{path}: expected (prefixes, targets) of the same length")
+    return points[0], points[1]
+
+
+def _read_timed(path: Path) -> list[list[tuple[int, int]]]:
+    sessions = read_plain(path)
+    if not isinstance(sessions, list) or not all(len(event) == 2 for session in sessions for event in session):
+        raise UserError(f"{path}: expected sessions of (item, time) pairs")
+    return sessions
+
+
+def join_prefixes(prefixes: Sequence[list[int]], targets: Sequence[int]) -> list[list[int]]:
+    """Sessions from augmented points: the longest prefix comes first, then ever shorter ones to length 1."""
+    sessions, previous = [], 1
+    for prefix, target in zip(prefixes, targets, strict=True):
+        if previous == 1:
+            sessions.append([*prefix, target])
+        previous = len(prefix)
+    return sessions
+
+
+def _check_points(path: Path, sessions: list[list[int]], prefixes: list, targets: list, min_prefix: int) -> None:
+    """The sessions must give exactly the published points, in the published order."""
+    point = 0
+    for session in sessions:
+        for length in range(len(session) - 1, min_prefix - 1, -1):
+            if point >= len(prefixes) or prefixes[point] != session[:length] or targets[point] != session[length]:
+                raise UserError(f"{path}: point {point}: expected {session[:length]} -> {session[length]}")
+            point += 1
+    if point != len(prefixes):
+        raise UserError(f"{path}: expected {point} points, found {len(prefixes)}")
+
+
+def _table(sessions: list[list[int]], times: np.ndarray, first: int, edges: dict[str, Edges]) -> SessionTable:
+    lengths = np.array([len(session) for session in sessions])
+    numbers = np.repeat(np.arange(first, first + len(sessions)), lengths)
+    items = np.concatenate([np.asarray(session, np.int64) for session in sessions])
+    return SessionTable.from_columns(numbers, items, times, edges=edges)
+
+
+def _approximate_times(
+    path: Path, train: list[list[int]], timed: list[list[tuple[int, int]]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train sessions (in order) spread over the days before the test as the daily traffic was; test times are real."""
+    test_times = np.array([time for session in timed for _, time in session], np.float64)
+    days = pd.read_csv(path, usecols=["date", "unique_sessions"])
+    starts = np.array([datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in days["date"]])
+    edges = np.minimum(np.append(starts, starts[-1] + 86400), test_times.min())
+    share = np.diff(edges) / 86400 * days["unique_sessions"].to_numpy()
+    reached = np.concatenate([[0], np.cumsum(share)]) / share.sum()
+    ranks = (np.arange(len(train)) + 0.5) / len(train)
+    lengths = np.array([len(session) for session in train])
+    last = np.interp(ranks, reached, edges)
+    left = np.concatenate([np.arange(length)[::-1] for length in lengths])
+    return np.repeat(last, lengths) - STEP * left, test_times
+
+
+def _categories(dataset: Dataset, folder: Path, timed: list[list[tuple[int, int]]]) -> Edges:
+    """Categories through the raw ids of the test week: matched by session, no label is used."""
+    raw = read_columns(
+        folder / dataset.options["raw_test"],
+        {"sessionId": INT, "itemId": INT, "timeframe": INT, "Time": FLOAT},
+        sep="\t",
+    )
+    order = np.lexsort((raw["timeframe"], raw["sessionId"]))
+    starts = np.flatnonzero(np.diff(raw["sessionId"][order], prepend=-1))
+    groups = np.split(order, starts[1:])
+    by_clock = {tuple(raw["timeframe"][group].tolist()): raw["itemId"][group] for group in groups}
+    mapping: dict[int, int] = {}
+    for session in timed:
+        events = sorted(session, key=lambda event: event[1])
+        ids = by_clock.get(tuple(time for _, time in events))
+        if ids is None:
+            raise UserError(f"{folder / dataset.options['raw_test']}: no session with the clock {events[:3]} ...")
+        mapping |= {item: int(identity) for (item, _), identity in zip(events, ids, strict=True)}
+    table = read_columns(folder / dataset.options["categories"], {"itemId": INT, "categoryId": INT}, sep=";")
+    category = dict(zip(table["itemId"].tolist(), table["categoryId"].tolist(), strict=True))
+    known = [(item, category[raw_id]) for item, raw_id in sorted(mapping.items()) if raw_id in category]
+    return Edges(np.array([item for item, _ in known]), np.array([f"category={value}" for _, value in known], object))

@@ -1,0 +1,182 @@
+"""Splits of rating data (specs/topk_and_density.md, section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from benchmark.data.registry import Dataset
+from benchmark.data.splits.ratings import (
+    HOLDOUT,
+    MIN_POSITIVES,
+    POSITIVE,
+    SEED,
+    Ratings,
+    binary,
+    codes,
+    hold_out,
+    hold_out_one,
+    items_of,
+    to_matrices,
+)
+from benchmark.data.splits.types import SplitData, attribute_columns, csr_columns
+from benchmark.data.tables import Array, Parsed, RatingTable
+from contracts import UserError
+
+HISTORY = 0.8
+"""Share of the positives, oldest first, that is history in the temporal split."""
+
+RULE = {"positive": f"rating >= {POSITIVE}", "min_positives": MIN_POSITIVES, "holdout": HOLDOUT, "seed": SEED}
+
+
+def topk_splits(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
+    """Every split of a rating data set with its ``:valid`` twin."""
+    rules = {"cold-user": cold_user, "per-user": per_user, "temporal": temporal, "leave-one-out": leave_one_out}
+    for split in dataset.splits + dataset.more_splits:
+        if split not in rules:
+            raise UserError(f"{dataset.name}: unknown split '{split}'; expected one of: {', '.join(rules)}")
+        yield from rules[split](dataset, parsed, table)
+
+
+def cold_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
+    """Test users are unknown to the model but for their fold-in; validation users tune it."""
+    ratings = to_matrices(table)
+    held_out = dataset.options["heldout_users"]
+    users = len(ratings.user_ids)
+    if users <= 2 * held_out:
+        raise UserError(
+            f"{dataset.name}: expected more than {2 * held_out} users with {MIN_POSITIVES} positives, found {users}"
+        )
+    order = np.random.RandomState(SEED).permutation(users)
+    train = np.sort(order[: users - 2 * held_out])
+    items = items_of(ratings.liked[train])
+    parts = {
+        "cold-user": np.sort(order[users - held_out :]),
+        "cold-user:valid": np.sort(order[users - 2 * held_out : users - held_out]),
+    }
+    protocol = {"name": "cold-user", "heldout_users": held_out, **RULE}
+    surviving = {"users": users, "positives": int(ratings.liked.nnz), "items": len(items_of(ratings.liked))}
+    observed = {f"surviving.{name}": count for name, count in surviving.items()}
+    for name, test in parts.items():
+        columns = {
+            **_matrices("train", ratings.liked[train][:, items], ratings.disliked[train][:, items]),
+            "train_user_ids": ratings.user_ids[train],
+        }
+        foldin, heldout = hold_out(ratings.liked[test][:, items])
+        yield _split(
+            table,
+            name,
+            ratings.item_ids[items],
+            columns
+            | _matrices("profile", foldin, ratings.disliked[test][:, items])
+            | csr_columns("heldout", heldout)
+            | {"user_ids": ratings.user_ids[test]},
+            protocol,
+            observed,
+        )
+
+
+def per_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
+    """80/20 of every user's positives; validation: 80/20 of the 80."""
+    ratings = to_matrices(table)
+    foldin, heldout = hold_out(ratings.liked)
+    protocol = {"name": "per-user", **RULE}
+    yield _same_users(table, "per-user", ratings, foldin, heldout, protocol)
+    yield _same_users(table, "per-user:valid", ratings, *hold_out(foldin), protocol)
+
+
+def temporal(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
+    """History before a moment, several targets after it; validation: the same inside the history."""
+    if table.times is None:
+        raise UserError(f"{dataset.name}: a temporal split needs rating times, found none")
+    rows = np.ones(len(table), bool)
+    for name in ("temporal", "temporal:valid"):
+        times = np.sort(table.times[rows & (table.ratings >= POSITIVE)])
+        moment = times[int(HISTORY * len(times))]
+        before = rows & (table.times < moment)
+        ratings = to_matrices(table, before)
+        known = {user: row for row, user in enumerate(ratings.user_ids.tolist())}
+        later = rows & (table.times >= moment) & (table.ratings >= POSITIVE)
+        users = np.array([known.get(user, -1) for user in table.users[later].tolist()], np.int64)
+        items = np.searchsorted(ratings.item_ids, table.items[later])
+        heldout = binary(users[users >= 0], items[users >= 0], ratings.liked.shape)
+        protocol = {"name": "temporal", "history": HISTORY, "moment": float(moment), **RULE}
+        yield _same_users(table, name, ratings, ratings.liked, heldout, protocol)
+        rows = before
+
+
+def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
+    """NCF's published test: every rating is a positive; one item per user against 99 given ones."""
+    given = parsed.extra["leave-one-out"]
+    users, user_ids = codes(table.users)
+    items, item_ids = codes(table.items)
+    shape = (len(user_ids), len(item_ids))
+    rows = np.searchsorted(user_ids, given["users"])
+    targets = np.searchsorted(item_ids, given["items"])
+    heldout = binary(rows, targets, shape)
+    everything = binary(users, items, shape)
+    train = (everything - heldout).tocsr()
+    train.eliminate_zeros()
+    negatives = np.searchsorted(item_ids, given["negatives"])
+    both = np.column_stack([targets, negatives])
+    candidates = binary(np.repeat(rows, both.shape[1]), both.ravel(), shape)
+    protocol: dict[str, Any] = {"name": "leave-one-out", "positive": "every rating", "candidates": "1 + 99, published"}
+    tuning = {**protocol, "candidates": "all items", "seed": SEED}
+    rest, valid = hold_out_one(train)
+    for name, known, target, rule in (
+        ("leave-one-out", train, heldout, protocol),
+        ("leave-one-out:valid", rest, valid, tuning),
+    ):
+        columns = _matrices("train", known, None) | _matrices("profile", known, None)
+        columns |= csr_columns("heldout", target) | {"train_user_ids": user_ids, "user_ids": user_ids}
+        if name == "leave-one-out":
+            columns |= csr_columns("candidates", candidates)
+        yield _split(table, name, item_ids, columns, rule)
+
+
+def _same_users(
+    table: RatingTable,
+    name: str,
+    ratings: Ratings,
+    known: sp.csr_matrix,
+    heldout: sp.csr_matrix,
+    protocol: dict[str, Any],
+) -> SplitData:
+    """Train users are the test users; items are those of train, and only they can be held out."""
+    items = items_of(known)
+    heldout = heldout[:, items]
+    test = np.flatnonzero(np.diff(heldout.indptr))
+    if not len(test):
+        raise UserError(f"split '{name}': expected users with held-out items, found none")
+    columns = {
+        **_matrices("train", known[:, items], ratings.disliked[:, items]),
+        **_matrices("profile", known[test][:, items], ratings.disliked[test][:, items]),
+        **csr_columns("heldout", heldout[test]),
+        "train_user_ids": ratings.user_ids,
+        "user_ids": ratings.user_ids[test],
+    }
+    return _split(table, name, ratings.item_ids[items], columns, protocol)
+
+
+def _matrices(name: str, liked: sp.csr_matrix, disliked: sp.csr_matrix | None) -> dict[str, Array]:
+    columns = csr_columns(f"{name}_liked", liked)
+    return columns if disliked is None else columns | csr_columns(f"{name}_disliked", disliked)
+
+
+def _split(
+    table: RatingTable,
+    name: str,
+    item_ids: Array,
+    columns: dict[str, Array],
+    protocol: dict[str, Any],
+    observed: dict[str, int] | None = None,
+) -> SplitData:
+    attributes, widths = attribute_columns(table.edges, item_ids, None)
+    names = None
+    if table.names is not None:
+        names = np.array([table.names.get(item, "") for item in item_ids.tolist()], dtype=object)
+    meta = {"protocol": protocol, "attributes": widths, "observed": observed or {}}
+    return SplitData(name, columns | attributes, item_ids, names, meta)

@@ -1,0 +1,88 @@
+"""Files written once and whole: temporary name, fsync, rename; and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CHUNK = 1 << 20
+
+
+def sha256(path: Path, algorithm: str = "sha256") -> str:
+    """Checksum of a file, hexadecimal."""
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as stream:
+        while block := stream.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys, atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        json.dump(value, stream, indent=1, sort_keys=True, default=_plain)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"not JSON: {type(value)}")
+
+
+def write_columns(folder: Path, columns: dict[str, np.ndarray]) -> dict[str, str]:
+    """Save each column as ``<name>.npy``; returns name -> sha256 of the file."""
+    hashes = {}
+    for name, column in sorted(columns.items()):
+        path = folder / f"{name}.npy"
+        np.save(path, np.ascontiguousarray(column), allow_pickle=False)
+        hashes[path.name] = sha256(path)
+    return hashes
+
+
+def read_column(folder: Path, name: str) -> np.ndarray:
+    """A column, memory-mapped read-only (an empty one cannot be mapped and is read)."""
+    path = folder / f"{name}.npy"
+    try:
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except ValueError:
+        return np.load(path)
+
+
+@contextmanager
+def replace_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its place when the block ends well.
+
+    The caller holds the data set's lock: what a killed process left behind is removed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.[0-9]*.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""``emde doctor``: what this machine and checkout look like, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmark import environment, settings
+from benchmark.data import paths
+from contracts import UserError, n_threads
+
+TOOLS = ("dvc", "prefect", "fastapi", "matplotlib", "py7zr", "scikit-learn", "pytest")
+
+
+def examine() -> dict[str, Any]:
+    """Everything a bug report needs; ``problems`` lists what would stop a run."""
+    import torch
+
+    from emde.train import has_bf16
+
+    root = settings.project_root()
+    disk = shutil.disk_usage(root)
+    cuda = torch.cuda.is_available()
+    report: dict[str, Any] = {
+        **environment.describe(),
+        "tools": {name: environment.package_version(name) for name in TOOLS},
+        "threads": n_threads(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "bf16": has_bf16(torch.device("cpu")),
+        "gpu": torch.cuda.get_device_name(0) if cuda else None,
+        "project": str(root),
+        "data": str(paths.data_root()),
+        "disk_free_gb": round(disk.free / 2**30, 1),
+        "mirror": os.environ.get("EMDE_MIRROR"),
+        "dvc": _dvc(root),
+        "prefect_api": os.environ.get("PREFECT_API_URL", "ephemeral (no server configured)"),
+    }
+    report["problems"] = _problems(report)
+    return report
+
+
+def _dvc(root: Path) -> dict[str, Any]:
+    """Chosen profile, and the stages that dvc repro would run."""
+    state: dict[str, Any] = {"profile": settings.current_profile()}
+    if not (root / settings.PROFILE_FILE).is_file():
+        return {**state, "stale": None, "note": "no profile chosen yet; run: emde profile sample"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json", "--quiet"], cwd=root, capture_output=True, text=True
+    )
+    shown = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True)
+    if shown.returncode != 0:
+        return {**state, "stale": None, "note": (shown.stderr.strip().splitlines() or ["dvc status failed"])[-1]}
+    import json
+
+    return {**state, "up_to_date": done.returncode == 0, "stale": sorted(json.loads(shown.stdout or "{}"))}
+
+
+def _problems(report: dict[str, Any]) -> list[str]:
+    problems = []
+    if report["disk_free_gb"] < 5:
+        problems.append(f"only {report['disk_free_gb']} GB of disk are free; expected at least 5")
+    mirror = report["mirror"]
+    if mirror and "://" not in mirror and not Path(mirror).is_dir():
+        problems.append(f"EMDE_MIRROR={mirror}: expected a folder or URL, found no such folder")
+    missing = [name for name in ("dvc", "prefect") if report["tools"][name] is None]
+    if missing:
+        problems.append(f"not installed: {', '.join(missing)} (make setup installs everything)")
+    try:
+        settings.load()
+    except UserError as error:
+        problems.append(str(error))
+    return problems

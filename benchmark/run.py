@@ -1,0 +1,160 @@
+"""One run: fit a method on a split's train, rank for every evaluation point, store the lists."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import environment, store
+from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
+from benchmark.data.registry import get
+from benchmark.points import evaluation_points
+from benchmark.settings import Settings
+from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
+from contracts.progress import progress
+
+log = logging.getLogger("emde")
+SESSION_K, TOPK_K = 20, 100
+"""Length of the stored lists."""
+CHUNK = 4096
+"""Points ranked at once: bounds memory, cannot change results (rows are independent)."""
+
+Split = SessionSplit | TopKSplit
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Ranked lists and what each belongs to."""
+
+    rows: dict[str, np.ndarray]
+    items: np.ndarray
+    scores: np.ndarray
+
+
+def load_ranking_split(data: str, split: str | None) -> Split:
+    """The prepared split of a session or top-k data set; raises UserError for vectors."""
+    loaded = load_split(data, split)
+    if isinstance(loaded, SessionSplit | TopKSplit):
+        return loaded
+    raise UserError(f"{data}: expected session or top-k data, found vectors (see emde density)")
+
+
+def splits_of(data: str, split: str | None) -> list[str]:
+    """The split names that ``--split`` means: one of them, or all (but the tuning ones) for ``all``."""
+    return list(get(data).splits) if split == "all" else [resolve_split(data, split)]
+
+
+def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ranked:
+    """Lists for every evaluation point of the test sessions."""
+    points = evaluation_points(split.test, split.min_prefix)
+    items, scores = np.empty((len(points), k), np.int32), np.empty((len(points), k), np.float32)
+    with progress(f"rank {split.name} {split.split}", len(points)) as advance:
+        for start in range(0, len(points), CHUNK):
+            stop = min(start + CHUNK, len(points))
+            items[start:stop], scores[start:stop] = model.recommend(points.prefixes(start, stop), k)
+            advance(stop - start)
+    rows = {"session": points.session.astype(np.int32), "position": points.position.astype(np.int32)}
+    return Ranked(rows, items, scores)
+
+
+def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
+    """Lists for every test user, fold-in items excluded."""
+    n = len(split.profiles)
+    k = min(k, split.profiles.n_items)
+    items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
+    with progress(f"rank {split.name} {split.split}", n) as advance:
+        for start in range(0, n, CHUNK):
+            rows = np.arange(start, min(start + CHUNK, n))
+            profiles = split.profiles.take(rows)
+            items[rows], scores[rows] = model.recommend(profiles, k, profiles.liked)
+            advance(len(rows))
+    return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
+
+
+def warm_up(model: Recommender, split: Split) -> None:
+    """One tiny recommendation, so that compilation is not counted as the method's time."""
+    if isinstance(model, SessionRecommender) and isinstance(split, SessionSplit):
+        points = evaluation_points(split.test, split.min_prefix)
+        model.recommend(points.prefixes(0, min(2, len(points))), 1)
+
+
+def run(
+    settings: Settings,
+    data: str,
+    split_name: str | None,
+    method: str,
+    overrides: dict[str, Any],
+    seed: int | None,
+    device: str,
+    out: Path,
+) -> Path:
+    """Run one method on one split and store the result; returns the run directory."""
+    dataset = get(data)
+    split = load_ranking_split(dataset.name, split_name)
+    kind = "session" if isinstance(split, SessionSplit) else "topk"
+    model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
+    params = model.model_dump(mode="json")
+    folder = store.run_dir(out, dataset.name, method, split.split, params)
+    log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
+
+    seconds: dict[str, float] = {}
+    with environment.timed(seconds, "fit"):
+        model.fit(split.train)  # type: ignore[attr-defined]
+    with environment.timed(seconds, "warm_up"):
+        warm_up(model, split)
+    with environment.timed(seconds, "recommend"):
+        if isinstance(split, SessionSplit):
+            ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
+        else:
+            ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+    record = {
+        "data": dataset.name,
+        "split": split.split,
+        "kind": kind,
+        "method": method,
+        "base": settings.base(kind, method),  # type: ignore[arg-type]
+        "params": params,
+        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
+        "seed": params.get("seed"),
+        "n_points": len(ranked.items),
+        "lists_sha256": lists_hash(ranked),
+        "device": used_device(params),
+        "seconds": seconds,
+        "peak_rss_mb": environment.peak_rss_mb(),
+        "peak_gpu_mb": environment.peak_gpu_mb(),
+        "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
+        "approximate": split.meta.get("approximate"),
+        "command": command(dataset.name, split.split, method, overrides, seed),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **environment.describe(),
+    }
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
+    return folder
+
+
+def lists_hash(ranked: Ranked) -> str:
+    """sha256 of the listed items: equal lists, equal hash, whatever the file format."""
+    return hashlib.sha256(np.ascontiguousarray(ranked.items).tobytes()).hexdigest()
+
+
+def used_device(params: dict[str, Any]) -> str:
+    """What ``auto`` meant; methods without a device run on the CPU."""
+    if params.get("device") != "auto":
+        return str(params.get("device", "cpu"))
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
+    """The command that repeats a run."""
+    sets = "".join(f" --set '{name}={value}'" for name, value in overrides.items())
+    return f"emde run --data {data} --split {split} --method {method}{sets}" + (
+        "" if seed is None else f" --seed {seed}"
+    )

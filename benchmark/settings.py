@@ -1,0 +1,209 @@
+"""params.yaml as one validated model, and what a profile means in cells.
+
+A cell is one method on one data set, all its splits inside: the unit that DVC reruns.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark import methods
+from benchmark.data import registry
+from benchmark.methods import Kind
+from contracts import Recommender, UserError
+
+PARAMS = "params.yaml"
+PROFILE_FILE = "profile.yaml"
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a misspelt one must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Method(Strict):
+    """A row of the tables: a recommender with parameters (a preset has a ``base`` other than its name)."""
+
+    base: str = Field("", description="class to use where it is not the name itself")
+    params: dict[str, Any] = Field(default_factory=dict)
+    source: str = Field("", description="where the parameters come from")
+
+
+class Tuned(Strict):
+    """Parameters for one data set, laid over the method's own."""
+
+    params: dict[str, Any]
+    source: str = Field(description="where they come from: a publication, or the search that found them")
+
+
+class Group(Strict):
+    """Data sets and methods of one kind: every pair is a cell."""
+
+    data: list[str]
+    methods: list[str]
+
+
+class Profile(Strict):
+    """What one ``make repro PROFILE=...`` runs."""
+
+    title: str
+    session: list[Group] = Field(default_factory=list)
+    topk: list[Group] = Field(default_factory=list)
+    density: list[str] = Field(default_factory=list)
+
+
+class Density(Strict):
+    """Density estimation: sketch sizes, kernel and repetitions (Table 5, Figure 4)."""
+
+    n: list[int]
+    k: list[int]
+    bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4))")
+    scale: float = Field(1.0, gt=0, description="columns are divided by this")
+    seeds: int = Field(ge=1)
+    source: str = ""
+
+
+class Settings(Strict):
+    """The whole of params.yaml."""
+
+    threads: int = Field(ge=1, description="threads of every cell: fixed, because sums depend on it")
+    seed: int = Field(ge=0)
+    profiles: dict[str, Profile]
+    methods: dict[Kind, dict[str, Method]]
+    tuned: dict[str, dict[str, Tuned]]
+    density: dict[str, Density]
+
+    def profile(self, name: str) -> Profile:
+        """One profile; raises UserError that lists the known ones."""
+        if name not in self.profiles:
+            raise UserError(f"unknown profile {name!r}; expected one of: {', '.join(self.profiles)}")
+        return self.profiles[name]
+
+    def cells(self, profile: str) -> dict[str, dict[str, str]]:
+        """Every cell of a profile: "data--method" -> kind, data, method, code and shared paths, parameter keys."""
+        chosen = self.profile(profile)
+        out: dict[str, dict[str, str]] = {}
+        groups: list[tuple[Kind, Group]] = [("session", g) for g in chosen.session] + [("topk", g) for g in chosen.topk]
+        for kind, group in groups:
+            for data in group.data:
+                for name in group.methods:
+                    own = f"methods.{kind}.{name}"
+                    tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
+                    code, shared = methods.code_paths(kind, self.base(kind, name))
+                    out[f"{data}--{name}"] = {
+                        "data": data, "method": name, "code": code, "shared": shared, "params": own, "tuned": tuned,
+                    }  # fmt: skip
+        return out
+
+    def base(self, kind: Kind, name: str) -> str:
+        """The class name behind a method or preset."""
+        preset = self.methods.get(kind, {}).get(name)
+        return preset.base or name if preset else name
+
+    def recommender(
+        self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
+    ) -> Recommender:
+        """Build a recommender: class defaults < method < tuned for the data < overrides, seed, device."""
+        cls = methods.find(kind, self.base(kind, name))
+        params: dict[str, Any] = {}
+        for layer in self.layers(kind, name, data):
+            params.update(layer.params)
+        if "seed" in cls.model_fields:
+            params["seed"] = self.seed if seed is None else seed
+        if "device" in cls.model_fields:
+            params["device"] = device
+        return cls.create({**params, **overrides}, name)
+
+    def layers(self, kind: Kind, name: str, data: str) -> list[Method | Tuned]:
+        """The entries of params.yaml that apply to a method on a data set, weakest first."""
+        preset = self.methods.get(kind, {}).get(name)
+        tuned = self.tuned.get(data, {}).get(name)
+        return [layer for layer in (preset, tuned) if layer is not None]
+
+    def sources(self, kind: Kind, name: str, data: str) -> str:
+        """Where the parameters of a row come from, for the foot of a table."""
+        return next((layer.source for layer in reversed(self.layers(kind, name, data)) if layer.source), "defaults")
+
+
+def project_root() -> Path:
+    """The nearest folder above (or at) the working directory that holds params.yaml, else this checkout's."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / PARAMS).is_file() and (folder / "dvc.yaml").is_file():
+            return folder
+    return Path(__file__).resolve().parents[1]
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read and check params.yaml; raises UserError naming the file, the field, expected and found."""
+    path = path or project_root() / PARAMS
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: expected the parameter file, found nothing") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: expected valid YAML, found {str(error).splitlines()[0]}") from None
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {field}: {first['msg']}, found {first['input']!r}") from None
+    _check(settings, path)
+    return settings
+
+
+def _check(settings: Settings, path: Path) -> None:
+    """Every name used must exist, and every parameter set must be valid, before anything runs."""
+    for name, profile in settings.profiles.items():
+        for kind, groups in (("session", profile.session), ("topk", profile.topk)):
+            for group in groups:
+                for data in group.data:
+                    if registry.get(data).kind != kind:
+                        raise UserError(f"{path}: profiles.{name}.{kind}: {data!r} is {registry.get(data).kind} data")
+                for method in group.methods:
+                    if method not in settings.methods[kind]:  # type: ignore[index]
+                        raise UserError(
+                            f"{path}: profiles.{name}.{kind}: method {method!r} has no line in methods.{kind}"
+                        )
+        for data in profile.density:
+            if registry.get(data).kind != "vectors" or data not in settings.density:
+                raise UserError(f"{path}: profiles.{name}.density: {data!r} needs vectors and an entry in density")
+
+
+def profile_content(settings: Settings, name: str) -> str:
+    """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
+    chosen = settings.profile(name)
+    data = sorted({d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density))
+    content = {
+        "profile": name,
+        "data": data,
+        "cells": settings.cells(name),
+        "vectors": chosen.density,
+    }
+    head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, width=120)
+
+
+def write_profile(name: str) -> Path:
+    """Write profile.yaml if it would change; returns its path."""
+    path = project_root() / PROFILE_FILE
+    content = profile_content(load(), name)
+    if not path.exists() or path.read_text(encoding="utf-8") != content:
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(content, encoding="utf-8")
+        os.replace(temporary, path)
+    return path
+
+
+def current_profile() -> str:
+    """The profile in profile.yaml, or ``sample`` where none was chosen."""
+    path = project_root() / PROFILE_FILE
+    if not path.exists():
+        return "sample"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["profile"]

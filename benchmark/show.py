@@ -1,0 +1,103 @@
+"""What the command line prints for people (``--json`` prints the result itself)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Result = dict[str, Any]
+
+
+def grid(head: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> None:
+    """A table on stdout; numbers keep four digits."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console(soft_wrap=False).print(table)
+
+
+def line(text: str) -> None:
+    """One line on stdout, as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def show_run(result: Result) -> None:
+    for run in result.get("runs", [result]):
+        record = run.get("run", run)
+        metrics, intervals = run["metrics"], run["intervals"]
+        rows = [
+            [name, value, "[{:.4f}, {:.4f}]".format(*intervals[name]) if name in intervals else ""]
+            for name, value in metrics.items()
+        ]
+        seconds = record["seconds"]
+        title = (
+            f"{record['method']} on {record['data']}, split {record['split']}: {record['n_points']:,} points; "
+            f"fit {seconds['fit']:.2f} s, recommend {seconds['recommend']:.2f} s, peak {record['peak_rss_mb']:.0f} MB"
+        )
+        grid(["metric", "value", "95% interval"], rows, title)
+        if "run_dir" in run:
+            line(f"run: {run['run_dir']}")
+
+
+def show_methods(result: Result) -> None:
+    for method in result["methods"]:
+        line(f"\n{method['name']} ({method['kind']}): {method['what']}")
+        for p in method["params"]:
+            bounds = f" ({p['bounds']})" if p["bounds"] else ""
+            line(f"    {p['name']} = {p['default']}{bounds}  {p['description']}")
+
+
+def show_list(result: Result) -> None:
+    rows = [[d["name"], d["kind"], ", ".join(d["splits"]), "yes" if d["prepared"] else "no", d["title"]]
+            for d in result["data"]]  # fmt: skip
+    grid(["name", "kind", "splits", "prepared", "what"], rows)
+
+
+def show_tables(result: Result) -> None:
+    if "text" in result:
+        line(result["text"])
+    if "page" in result:
+        line(f"page: {result['page']}")
+
+
+def show_density(result: Result) -> None:
+    rows = [[r["n"], r["k"], r["pearson"], "" if r["sd"] is None else r["sd"], r["seconds"], r["sketch_bytes"]]
+            for r in result["rows"]]  # fmt: skip
+    title = f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}"
+    grid(["N", "K", "Pearson r", "sd over seeds", "seconds", "bytes"], rows, title)
+
+
+def show_tree(result: Any, indent: str = "") -> None:
+    """Nested results as indented lines."""
+    for name, value in result.items():
+        if isinstance(value, dict):
+            line(f"{indent}{name}:")
+            show_tree(value, indent + "  ")
+        elif isinstance(value, list):
+            line(f"{indent}{name}: {', '.join(str(v) for v in value) or 'none'}")
+        else:
+            line(f"{indent}{name}: {value}")
+
+
+SHOWS: dict[str, Callable[[Result], None]] = {
+    "run": show_run,
+    "evaluate": show_run,
+    "methods": show_methods,
+    "tables": show_tables,
+    "density": show_density,
+}
+
+
+def show(args: argparse.Namespace, result: Result) -> None:
+    """Print a command's result for people."""
+    if args.command == "data" and args.part == "list":
+        show_list(result)
+    else:
+        SHOWS.get(args.command, show_tree)(result)

@@ -1,0 +1,97 @@
+"""The run store: ranked lists and the record of how they came about.
+
+    <root>/<data>/<method>/<split>-<hash of parameters>/
+        ranks.parquet   the ranked lists: the stored truth
+        run.json        parameters, seed, code version, data hashes, package versions, device, times, memory
+
+Metrics are not stored here: they are derived from ranks.parquet by ``benchmark.evaluate``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts import UserError
+
+RANKS, RECORD = "ranks.parquet", "run.json"
+
+
+def parameter_hash(params: dict[str, Any]) -> str:
+    """Eight hex digits that name a set of parameters (the device is not one)."""
+    kept = {name: value for name, value in params.items() if name != "device"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def run_dir(root: Path, data: str, method: str, split: str, params: dict[str, Any]) -> Path:
+    """The one place where a run's directory is named."""
+    return root / data / method / f"{split.replace(':', '.')}-{parameter_hash(params)}"
+
+
+def write_run(
+    folder: Path, record: dict[str, Any], rows: dict[str, np.ndarray], items: np.ndarray, scores: np.ndarray
+) -> None:
+    """Write a whole run at once: everything into a temporary folder, synced, then renamed into place.
+
+    rows  what each list belongs to (session, position, ...), each [n]; items int32, scores float32 [n, k]
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        k = items.shape[1]
+        columns = {name: pa.array(values) for name, values in rows.items()}
+        columns["items"] = pa.FixedSizeListArray.from_arrays(pa.array(items.reshape(-1)), k)
+        columns["scores"] = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), k)
+        pq.write_table(pa.table(columns), temporary / RANKS, compression="zstd")
+        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        for path in temporary.iterdir():
+            with open(path, "rb") as stream:
+                os.fsync(stream.fileno())
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write the run: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """run.json of a run; raises UserError if the folder is no run."""
+    try:
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}: expected a run directory with {RECORD}, found none") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{folder / RECORD}: expected JSON, found an error at line {error.lineno}") from None
+
+
+def read_ranks(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(items int32 [n, k], scores float32 [n, k]) of a run."""
+    try:
+        table = pq.read_table(folder / RANKS, columns=["items", "scores"])
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise UserError(f"{folder / RANKS}: expected ranked lists, found {error}") from None
+    lists = [table[name].combine_chunks() for name in ("items", "scores")]
+    k = lists[0].type.list_size
+    items, scores = (column.flatten().to_numpy(zero_copy_only=False).reshape(-1, k) for column in lists)
+    return items, scores
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """Every run directory at or below a folder, sorted."""
+    if (folder / RECORD).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.rglob(RECORD))
+    if not found:
+        raise UserError(f"{folder}: expected a run directory (or a folder of them), found no {RECORD}")
+    return found

@@ -1,0 +1,60 @@
+"""Progress bars on stderr for work that may take over two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+DELAY = 2.0
+"""Seconds of work before a bar appears: short work stays silent."""
+
+
+class Bar(Protocol):
+    """What ``progress`` yields: call it after each step."""
+
+    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Bar]:
+    """A bar over ``total`` steps, written to stderr once the work has lasted two seconds."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=False)
+    task = bar.add_task(description, total=total, note="")
+    started = time.monotonic()
+    visible = False
+
+    def advance(steps: int = 1, note: str = "") -> None:
+        nonlocal visible
+        bar.advance(task, steps)
+        if note:
+            bar.update(task, note=note)
+        if not visible and time.monotonic() - started > DELAY:
+            visible = True
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if visible:
+            bar.stop()
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """Iterate with a progress bar."""
+    with progress(description, total) as advance:
+        for item in items:
+            yield item
+            advance()

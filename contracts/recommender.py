@@ -1,0 +1,126 @@
+"""What every recommender is: validated hyper-parameters, fit, recommend, save, load."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from safetensors import safe_open
+from safetensors.numpy import save as to_safetensors
+
+from contracts.errors import UserError
+from contracts.interactions import Interactions
+from contracts.sessions import Sessions
+
+
+class Recommender(BaseModel):
+    """Hyper-parameters are the fields (typed, bounded, described); fitted state lives in ``_state``.
+
+    A method needs no more than ``fit`` and ``recommend``. Everything learned goes into ``_state``,
+    a dict of arrays, so that ``save`` and ``load`` need no code of their own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    kind: ClassVar[str]
+    citation: ClassVar[str] = ""
+    _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def create(cls, params: dict[str, Any], name: str | None = None) -> Self:
+        """Build from untrusted parameters; raises UserError with one line naming the bad one."""
+        try:
+            return cls(**params)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "parameters"
+            method = name or cls.__name__
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields) or "none"
+                raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
+            raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file (parameters in its header), atomically. Returns its path."""
+        path = Path(path)
+        header = {"class": type(self).__name__, "params": self.model_dump_json()}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: np.ascontiguousarray(array) for name, array in self._state.items()}
+        with open(temporary, "wb") as stream:
+            stream.write(to_safetensors(arrays, metadata=header))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what ``save`` wrote; raises UserError if the file holds another class."""
+        with safe_open(str(path), framework="numpy") as stream:
+            header = stream.metadata()
+            if header["class"] != cls.__name__:
+                raise UserError(f"{path}: expected a saved {cls.__name__}, found {header['class']}")
+            model = cls(**json.loads(header["params"]))
+            model._state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        return model
+
+    def set_csr(self, name: str, matrix: sp.csr_matrix) -> None:
+        """Store a CSR matrix in the fitted state as four arrays."""
+        for part in ("data", "indices", "indptr"):
+            self._state[f"{name}.{part}"] = getattr(matrix, part)
+        self._state[f"{name}.shape"] = np.array(matrix.shape, dtype=np.int64)
+
+    def get_csr(self, name: str) -> sp.csr_matrix:
+        """The CSR matrix stored by ``set_csr`` (no copy)."""
+        parts = tuple(self._state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+        return sp.csr_matrix(parts, shape=tuple(self._state[f"{name}.shape"]), copy=False)
+
+
+class SessionRecommender(Recommender):
+    """Recommends the next items of running sessions."""
+
+    kind: ClassVar[str] = "session"
+
+    def fit(self, train: Sessions) -> Self:
+        """Learn from complete sessions; raises UserError on an empty train."""
+        raise TypeError(f"{type(self).__name__} does not define fit")
+
+    def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rank items for each prefix (a session so far; its last event is the current item).
+
+        Returns (items int32 [n, k], scores float32 [n, k]), best first; -1 (score 0) pads short
+        lists. Ties go to the item seen first in train. Rows do not depend on each other.
+        """
+        raise TypeError(f"{type(self).__name__} does not define recommend")
+
+
+class TopKRecommender(Recommender):
+    """Recommends items to users known only by a profile (their fold-in)."""
+
+    kind: ClassVar[str] = "topk"
+
+    def fit(self, train: Interactions) -> Self:
+        """Learn from the train users; raises UserError on an empty train."""
+        raise TypeError(f"{type(self).__name__} does not define fit")
+
+    def recommend(
+        self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rank items for each profile, never listing the stored entries of ``exclude`` [n, items].
+
+        Returns (items int32 [n, k], scores float32 [n, k]), best first; -1 (score 0) pads.
+        """
+        raise TypeError(f"{type(self).__name__} does not define recommend")
+
+
+def require_events(train: Sessions | Interactions, method: str) -> None:
+    """Raise UserError where there is nothing to learn from."""
+    empty = train.n_events == 0 if isinstance(train, Sessions) else train.liked.nnz == 0
+    if empty:
+        raise UserError(f"{method}: the train set is empty; expected at least one event")

@@ -1,0 +1,104 @@
+"""Ragged session columns: the only form in which session data reaches a method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+UNKNOWN = -1
+"""Item index of an event whose item is not in the train catalogue."""
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions as ragged columns; session ``s`` owns events ``offsets[s]:offsets[s + 1]``.
+
+    items       int32 [events], 0..n_items-1 in order of first appearance in train, -1 = not in train
+    times       float64 [events], seconds (UTC)
+    offsets     int64 [sessions + 1], ascending, offsets[0] = 0
+    n_items     size of the train catalogue
+    groups      name -> int32 [sessions]: the user (...) a session belongs to
+    attributes  name -> CSR [n_items, tokens]: what is known of an item besides its sessions
+    """
+
+    items: np.ndarray
+    times: np.ndarray
+    offsets: np.ndarray
+    n_items: int
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    attributes: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = {"items": np.int32, "times": np.float64, "offsets": np.int64}
+        for name, dtype in expected.items():
+            found = getattr(self, name).dtype
+            if found != dtype:
+                raise TypeError(f"Sessions.{name}: expected {np.dtype(dtype)}, found {found}")
+        if len(self.items) != len(self.times) or len(self.items) != self.offsets[-1]:
+            raise ValueError(
+                f"Sessions: {len(self.items)} items, {len(self.times)} times and "
+                f"offsets ending at {self.offsets[-1]} must agree"
+            )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_events(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Events per session, int64 [sessions]."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def last_times(self) -> np.ndarray:
+        """Time of each session's last event, float64 [sessions] (empty sessions: 0)."""
+        last = np.maximum(self.offsets[1:] - 1, 0)
+        times = self.times[last] if self.n_events else np.zeros(len(self))
+        return np.where(self.lengths > 0, times, 0.0)
+
+    @cached_property
+    def session_of_event(self) -> np.ndarray:
+        """Session index of every event, int64 [events]."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def take(self, rows: np.ndarray) -> Sessions:
+        """The sessions ``rows`` (indices), in that order."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return self.windows(self.offsets[rows], self.offsets[rows + 1], rows)
+
+    def windows(self, starts: np.ndarray, ends: np.ndarray, rows: np.ndarray) -> Sessions:
+        """One session per event range ``starts[i]:ends[i]``; ``rows[i]`` is the session it is cut from."""
+        lengths = ends - starts
+        offsets = np.zeros(len(starts) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return replace(
+            self,
+            items=self.items[index],
+            times=self.times[index],
+            offsets=offsets,
+            groups={name: column[rows] for name, column in self.groups.items()},
+        )
+
+    @classmethod
+    def from_lists(
+        cls, sessions: Iterable[Sequence[int]], n_items: int, times: Iterable[Sequence[float]] | None = None
+    ) -> Sessions:
+        """Build from Python lists of item indices; without times, event ``i`` of all happens at ``i`` seconds."""
+        rows = [np.asarray(session, dtype=np.int32) for session in sessions]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        items = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+        stamps = (
+            np.arange(len(items), dtype=np.float64)
+            if times is None
+            else np.concatenate([np.asarray(row, dtype=np.float64) for row in times])
+        )
+        return cls(items, stamps, offsets, n_items)

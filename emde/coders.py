@@ -1,0 +1,121 @@
+"""Coders: item vectors -> region codes (paper 3.3.2).
+
+A coder cuts the space of item vectors into 2^K regions, N times independently. The code of an item
+at depth n is the region it falls into: codes are uint8 (K <= 8) or uint16 (K <= 16), [items, N].
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from contracts import UserError, n_threads
+
+CoderName = Literal["dlsh", "pq", "opq", "random"]
+BLOCK = 1 << 16
+"""Vectors hashed at once: bounds the memory of the projection matrix."""
+
+
+def code_dtype(k: int) -> type[np.unsignedinteger]:
+    """The smallest unsigned type that holds a K-bit code."""
+    return np.uint8 if k <= 8 else np.uint16
+
+
+class DLSH:
+    """Density-dependent LSH: N depths of K random hyperplanes, biased by random quantiles.
+
+    hash_i(v) = [v . r_i > b_i], r_i ~ N(0, I), b_i = the empirical quantile of {v . r_i} at
+    U ~ Unif(0, 1), drawn per hyperplane. The K bits of a depth are read as one integer. The random
+    quantile is essential: thresholds at zero or at the median ruin density estimates (paper 4.2).
+    """
+
+    def __init__(self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator) -> None:
+        vectors = np.asarray(vectors, np.float32)
+        self.n, self.k = n, k
+        self.directions = rng.standard_normal((vectors.shape[1], n * k), dtype=np.float32)
+        quantiles = rng.random(n * k)
+        self.bias = np.empty(n * k, np.float32)
+        for start in range(0, n * k, 64):
+            columns = slice(start, min(start + 64, n * k))
+            projected = np.sort(vectors @ self.directions[:, columns], axis=0)
+            ranks = np.minimum((quantiles[columns] * len(vectors)).astype(np.int64), len(vectors) - 1)
+            self.bias[columns] = projected[ranks, np.arange(projected.shape[1])]
+
+    def encode(self, vectors: np.ndarray) -> np.ndarray:
+        """Codes [len(vectors), N] of any vectors of the same dimension."""
+        powers = (1 << np.arange(self.k)).astype(np.int64)
+        out = np.empty((len(vectors), self.n), code_dtype(self.k))
+        for start in range(0, len(vectors), BLOCK):
+            block = np.asarray(vectors[start : start + BLOCK], np.float32)
+            bits = (block @ self.directions > self.bias).reshape(len(block), self.n, self.k)
+            out[start : start + BLOCK] = bits @ powers
+        return out
+
+
+class ProductQuantizer:
+    """PQ: N sub-spaces of 2^K k-means centroids each; OPQ: the same after a learned rotation (faiss).
+
+    The dimension is padded with zeros to a multiple of N. With fewer than 2^K vectors k-means has
+    nothing to do, and faiss refuses: that is a UserError here.
+    """
+
+    def __init__(self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator, rotate: bool) -> None:
+        import faiss  # seconds to load, and needed for these two coders only
+
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if len(vectors) < 1 << k:
+            raise UserError(
+                f"coder pq/opq: parameter 'k': expected at least 2^k = {1 << k} items, found {len(vectors)}"
+            )
+        faiss.omp_set_num_threads(n_threads())
+        self.n, self.k = n, k
+        self.dim = -(-vectors.shape[1] // n) * n
+        padded = self._pad(vectors)
+        self.rotation = None
+        seed = int(rng.integers(1 << 31))
+        if rotate:
+            self.rotation = faiss.OPQMatrix(self.dim, n, self.dim)
+            self.rotation.pq = faiss.ProductQuantizer(self.dim, n, k)
+            self.rotation.pq.cp.seed = seed
+            self.rotation.train(padded)
+            padded = self.rotation.apply(padded)
+        self.quantizer = faiss.ProductQuantizer(self.dim, n, k)
+        self.quantizer.cp.seed = seed
+        self.quantizer.train(padded)
+
+    def _pad(self, vectors: np.ndarray) -> np.ndarray:
+        missing = self.dim - vectors.shape[1]
+        return np.ascontiguousarray(np.pad(np.asarray(vectors, np.float32), ((0, 0), (0, missing))))
+
+    def encode(self, vectors: np.ndarray) -> np.ndarray:
+        """Codes [len(vectors), N]: faiss packs K-bit codes without gaps, little end first; unpack them."""
+        padded = self._pad(vectors)
+        if self.rotation is not None:
+            padded = self.rotation.apply(padded)
+        packed = self.quantizer.compute_codes(padded)
+        bits = np.unpackbits(packed, axis=1, bitorder="little")[:, : self.n * self.k]
+        powers = (1 << np.arange(self.k)).astype(np.int64)
+        return (bits.reshape(len(vectors), self.n, self.k) @ powers).astype(code_dtype(self.k))
+
+
+def random_codes(n_items: int, n: int, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent uniform codes [n_items, N]: with them a sketch is a plain count-min sketch."""
+    return rng.integers(1 << k, size=(n_items, n), dtype=code_dtype(k))
+
+
+def encode(
+    vectors: np.ndarray, known: np.ndarray, coder: CoderName, n: int, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Codes [items, N] from vectors [items, d]; items that are not ``known`` get random codes."""
+    codes = random_codes(len(vectors), n, k, rng)
+    if coder == "random" or not known.any():
+        return codes
+    seen = vectors[known]
+    if coder == "dlsh":
+        codes[known] = DLSH(seen, n, k, rng).encode(seen)
+    elif coder in ("pq", "opq"):
+        codes[known] = ProductQuantizer(seen, n, k, rng, rotate=coder == "opq").encode(seen)
+    else:
+        raise UserError(f"coder: expected one of {', '.join(get_args(CoderName))}, found {coder!r}")
+    return codes

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from baselines.topk.multvae import MultVae
+from baselines.topk.shared import vae
+from contracts import Interactions, UserError
+from tests.baselines.topk.conftest import ColdUserSplit
+
+SMALL = {"hidden": 16, "latent": 4, "batch_size": 7, "device": "cpu"}
+STATE = {"w1", "b1", "w2", "b2", "w3", "b3", "w4", "b4"}
+
+
+def settings(**changes: float) -> vae.Settings:
+    values = {**MultVae(**SMALL).model_dump(exclude={"device"}), **changes}
+    return vae.Settings(**values)
+
+
+def dense_loss(weights: dict[str, np.ndarray], likes: np.ndarray, kl_weight: float, noise: np.ndarray) -> float:
+    """The objective without dropout, on dense float64 arrays."""
+    inputs = likes / np.maximum(np.linalg.norm(likes, axis=1, keepdims=True), 1e-30)
+    hidden = np.tanh(inputs @ weights["w1"] + weights["b1"])
+    mean, log_variance = np.split(hidden @ weights["w2"] + weights["b2"], 2, axis=1)
+    latent = mean + noise * np.exp(log_variance / 2)
+    logits = np.tanh(latent @ weights["w3"] + weights["b3"]) @ weights["w4"] + weights["b4"]
+    log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    divergence = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1)
+    return float((kl_weight * divergence - (likes * log_softmax).sum(axis=1)).mean())
+
+
+def test_loss_matches_the_formula(tiny: Callable[..., Interactions]) -> None:
+    liked = tiny(0).liked  # one row is empty: it has a divergence and no likelihood
+    weights = vae.initial_weights(liked.shape[1], settings())
+    draw = torch.Generator().manual_seed(1)
+    found = vae.loss_of(weights, vae.Batch.of(liked, torch.device("cpu")), 0.0, 0.3, draw)
+    draw = torch.Generator().manual_seed(1)
+    torch.rand(liked.nnz, generator=draw)  # the dropout mask is drawn first
+    noise = torch.randn((liked.shape[0], 4), generator=draw).numpy().astype(np.float64)
+    arrays = {name: tensor.numpy().astype(np.float64) for name, tensor in weights.items()}
+    assert float(found) == pytest.approx(dense_loss(arrays, liked.toarray().astype(np.float64), 0.3, noise), rel=1e-5)
+
+
+def test_initial_weights_are_glorot_uniform() -> None:
+    weights = vae.initial_weights(300, settings(hidden=100, latent=50))
+    assert {name: tuple(tensor.shape) for name, tensor in weights.items() if name[0] == "w"} == {
+        "w1": (300, 100),
+        "w2": (100, 100),
+        "w3": (50, 100),
+        "w4": (100, 300),
+    }
+    bound = math.sqrt(6 / 400)
+    assert 0.98 * bound < float(weights["w1"].abs().max()) <= bound
+
+
+def test_learns_blocks_of_items() -> None:
+    # two groups of users, each liking its own ten items
+    rng = np.random.default_rng(0)
+    likes = np.zeros((200, 20), np.float32)
+    likes[:100, :10] = rng.random((100, 10)) < 0.6
+    likes[100:, 10:] = rng.random((100, 10)) < 0.6
+    model = MultVae(epochs=30, hidden=32, latent=8, batch_size=50, lr=1e-2, device="cpu").fit(
+        Interactions(sp.csr_matrix(likes))
+    )
+    profiles = Interactions(sp.csr_matrix(np.eye(20, dtype=np.float32)))
+    items, _ = model.recommend(profiles, 5, profiles.liked)
+    assert ((items < 10) == (np.arange(20) < 10)[:, None]).mean() > 0.95
+
+
+def test_same_seed_same_model(tiny: Callable[..., Interactions]) -> None:
+    train = tiny(1)
+    first, again, other = (MultVae(epochs=3, seed=seed, **SMALL).fit(train) for seed in (4, 4, 5))
+    assert set(first._state) == STATE
+    for name, array in first._state.items():
+        np.testing.assert_array_equal(array, again._state[name])
+    assert not np.array_equal(first._state["w1"], other._state["w1"])
+
+
+def test_resumed_equals_uninterrupted(tiny: Callable[..., Interactions], tmp_path: Path) -> None:
+    train, path = tiny(2), tmp_path / "deep" / "vae.pt"
+    whole = MultVae(epochs=5, **SMALL).fit(train)
+    MultVae(epochs=2, **SMALL).fit(train, checkpoint=path)
+    resumed = MultVae(epochs=5, **SMALL).fit(train, checkpoint=str(path))
+    for name, array in whole._state.items():
+        np.testing.assert_array_equal(array, resumed._state[name])
+    assert [file.name for file in path.parent.iterdir()] == ["vae.pt"]
+
+
+def test_checkpoint_of_another_run_is_refused(tiny: Callable[..., Interactions], tmp_path: Path) -> None:
+    path = tmp_path / "vae.pt"
+    MultVae(epochs=2, **SMALL).fit(tiny(2), checkpoint=path)
+    with pytest.raises(UserError, match=r"vae\.pt.*train"):
+        MultVae(epochs=2, **SMALL).fit(tiny(3), checkpoint=path)
+    with pytest.raises(UserError, match="dropout"):
+        MultVae(epochs=2, dropout=0.1, **SMALL).fit(tiny(2), checkpoint=path)
+    with pytest.raises(UserError, match="epoch 2"):
+        MultVae(epochs=1, **SMALL).fit(tiny(2), checkpoint=path)
+
+
+def test_cuda_without_a_gpu_is_a_user_error(tiny: Callable[..., Interactions], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="device"):
+        MultVae(epochs=1, device="cuda").fit(tiny(0))
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_movielens_100k(ml100k: ColdUserSplit) -> None:
+    recall = [ml100k.score(MultVae(epochs=150, seed=seed).fit(ml100k.train))["Recall@20"] for seed in range(3)]
+    assert 0.39 <= np.mean(recall) <= 0.41

@@ -1,0 +1,81 @@
+"""Where the tests' data comes from: generated here, or the real mirror where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmark.data.fetch import fetch
+from benchmark.data.prepare import prepare
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """An empty data root, no mirror."""
+    monkeypatch.setenv("EMDE_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("EMDE_MIRROR", raising=False)
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real data: EMDE_MIRROR, else ../shared/data beside the project."""
+    folder = Path(os.environ.get("EMDE_MIRROR") or PROJECT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist (set EMDE_MIRROR)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference results: EMDE_REFERENCE, else ../shared/reference beside the project."""
+    folder = Path(os.environ.get("EMDE_REFERENCE") or PROJECT.parent / "shared" / "reference")
+    if not folder.is_dir():
+        pytest.skip(f"no reference results: {folder} does not exist (set EMDE_REFERENCE)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory) -> Path:
+    """A data root with the generated data prepared, once for all tests."""
+    folder = tmp_path_factory.mktemp("sample")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMDE_DATA", str(folder))
+        patch.delenv("EMDE_MIRROR", raising=False)
+        for name in ("sample-sessions", "sample-ratings", "digits"):
+            fetch(name)
+            prepare(name)
+    return folder
+
+
+@pytest.fixture
+def sample(sample_root, monkeypatch) -> Path:
+    """The prepared generated data, for reading only."""
+    monkeypatch.setenv("EMDE_DATA", str(sample_root))
+    monkeypatch.delenv("EMDE_MIRROR", raising=False)
+    return sample_root
+
+
+@pytest.fixture(scope="session")
+def real_root(mirror, tmp_path_factory) -> Path:
+    """A data root for prepared real data, shared by the tests that read the mirror."""
+    return tmp_path_factory.mktemp("real")
+
+
+@pytest.fixture
+def real(real_root, mirror, monkeypatch):
+    """Fetch and prepare a real data set once; returns its name."""
+    monkeypatch.setenv("EMDE_DATA", str(real_root))
+    monkeypatch.setenv("EMDE_MIRROR", str(mirror))
+
+    def ready(name: str) -> str:
+        if not (real_root / "prepared" / name).exists():
+            fetch(name, offline=True)
+            prepare(name)
+        return name
+
+    return ready

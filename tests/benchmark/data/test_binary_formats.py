@@ -1,0 +1,72 @@
+"""IDX files and pickles: exact layouts, and nothing in them may run."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from benchmark.data import registry
+from benchmark.data.parsers import parse
+from benchmark.data.parsers.pickles import read_plain, read_sparse
+from benchmark.data.parsers.srgnn import join_prefixes
+from contracts import UserError
+
+
+def test_idx_files(tmp_path):
+    dataset = registry.get("mnist")
+    images = struct.pack(">HBB3I", 0, 8, 3, 2, 1, 2) + bytes([0, 255, 51, 0])
+    (tmp_path / dataset.options["images"]).write_bytes(gzip.compress(images))
+    (tmp_path / dataset.options["labels"]).write_bytes(gzip.compress(struct.pack(">HBBI", 0, 8, 1, 2) + bytes([3, 4])))
+    table = parse(dataset, tmp_path).table
+    np.testing.assert_allclose(table.vectors, [[0, 1], [0.2, 0]])
+    assert table.labels.tolist() == [3, 4]
+    (tmp_path / dataset.options["images"]).write_bytes(gzip.compress(images[:-1]))
+    with pytest.raises(UserError, match=r"expected 4 values for the shape \(2, 1, 2\), found 3"):
+        parse(dataset, tmp_path)
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+def test_pickles_run_nothing(tmp_path, capsys):
+    path = tmp_path / "a.pkl"
+    for value in (Evil(), [1, {"x": Evil()}], np.arange(3), sp.eye(3, format="csr")):
+        path.write_bytes(pickle.dumps(value))
+        with pytest.raises(UserError, match="expected plain lists"):
+            read_plain(path)
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(UserError, match="expected plain lists"):
+        read_sparse(path)
+    assert capsys.readouterr().out == ""
+    path.write_bytes(pickle.dumps(([[1, 2]], [3]), protocol=2))
+    assert read_plain(path) == ([[1, 2]], [3])
+    path.write_bytes(b"no pickle")
+    with pytest.raises(UserError, match="not a pickle"):
+        read_plain(path)
+
+
+def test_sessions_from_prefixes():
+    prefixes = [[1, 2, 3], [1, 2], [1], [1], [4, 4], [4]]
+    assert join_prefixes(prefixes, [4, 3, 2, 5, 4, 4]) == [[1, 2, 3, 4], [1, 5], [4, 4, 4]]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([[1, "2"]], ([[1]], [2]), "session 0: expected a non-empty list of ints"),
+        ([[1, 2]], ([[1]], []), "expected .prefixes, targets. of the same length"),
+        ([[1, 2]], ([[1, 2], [9]], [3, 2]), "point 1: expected"),
+    ],
+)
+def test_srgnn_malformed(tmp_path, train, test, message):
+    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps(train))
+    (tmp_path / "test.txt").write_bytes(pickle.dumps(test))
+    with pytest.raises(UserError, match=message):
+        parse(registry.get("nowplaying-gcegnn"), tmp_path)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from benchmark.data import download, fetch, registry
+from benchmark.data.registry import Dataset, File
+from contracts import UserError
+from tests.benchmark.data.faulty_server import CONTENT, serving
+
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def dataset(*files: File, **fields) -> Dataset:
+    about = {"title": "t", "licence": "l", "citation": "c", "homepage": "h", "comparable": "public"}
+    return Dataset(name="tiny", kind="session", parser="session-rec", files=files, splits=("0",), **about, **fields)
+
+
+@pytest.fixture
+def tiny(root, monkeypatch):
+    """Registers a data set 'tiny' with the given files and impatient downloads."""
+    monkeypatch.setattr(download, "PATIENCE", download.Patience(3, 0.01, 1, 0.3, 0.05))
+
+    def register(*files: File, **fields) -> None:
+        known = registry._built_in() | {"tiny": dataset(*files, **fields)}
+        monkeypatch.setattr(registry, "_built_in", lambda: known)
+
+    return register
+
+
+def mirror_with(tmp_path, monkeypatch, content: bytes, name: str = "data.bin"):
+    (tmp_path / "mirror" / "tiny").mkdir(parents=True)
+    (tmp_path / "mirror" / "tiny" / name).write_bytes(content)
+    monkeypatch.setenv("EMDE_MIRROR", str(tmp_path / "mirror"))
+
+
+def test_missing_mirror_folder(root, monkeypatch):
+    monkeypatch.setenv("EMDE_MIRROR", "/nowhere/at/all")
+    with pytest.raises(UserError, match="EMDE_MIRROR: expected an existing folder or a URL, found '/nowhere/at/all'"):
+        fetch.fetch("rsc15-100k")
+
+
+def test_mirror_folder_is_tried_first(tiny, root, tmp_path, monkeypatch):
+    tiny(File(name="data.bin", sha256=SHA256, urls=("http://127.0.0.1:9/x",)))
+    mirror_with(tmp_path, monkeypatch, CONTENT)
+    assert (fetch.fetch("tiny") / "data.bin").read_bytes() == CONTENT
+
+
+def test_checksum_holds_for_the_mirror_too(tiny, root, tmp_path, monkeypatch):
+    tiny(File(name="data.bin", sha256=SHA256))
+    mirror_with(tmp_path, monkeypatch, b"other")
+    with pytest.raises(UserError, match="expected sha256"):
+        fetch.fetch("tiny")
+    assert not (root / "raw" / "tiny" / "data.bin").exists()
+
+
+def test_bad_mirror_falls_back_to_the_sources_in_order(tiny, root, tmp_path, monkeypatch):
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/html", f"{server.url}/none")))
+        mirror_with(tmp_path, monkeypatch, b"other")
+        assert (fetch.fetch("tiny") / "data.bin").read_bytes() == CONTENT
+
+
+def test_mirror_may_be_a_url(tiny, root, monkeypatch):
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256))
+        monkeypatch.setenv("EMDE_MIRROR", f"{server.url}/none")
+        assert (fetch.fetch("tiny") / "data.bin").read_bytes() == CONTENT
+
+
+def test_present_file_is_not_fetched_again_and_a_damaged_one_is(tiny, root, caplog):
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/none",)))
+        path = fetch.fetch("tiny") / "data.bin"
+        fetch.fetch("tiny")
+        assert sum(server.seen.values()) == 1
+        path.write_bytes(b"damaged")
+        fetch.fetch("tiny")
+        assert path.read_bytes() == CONTENT
+        assert "damaged" in caplog.text
+
+
+def test_damaged_file_that_cannot_be_replaced(tiny, root):
+    tiny(File(name="data.bin", sha256=SHA256))
+    (root / "raw" / "tiny").mkdir(parents=True)
+    (root / "raw" / "tiny" / "data.bin").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="is damaged and could not be fetched"):
+        fetch.fetch("tiny")
+
+
+def test_offline_uses_no_network(tiny, root):
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/none",)))
+        with pytest.raises(UserError, match="could not be fetched offline"):
+            fetch.fetch("tiny", offline=True)
+        assert not server.seen
+
+
+def test_unknown_checksum_is_recorded_then_enforced(tiny, root):
+    with serving() as server:
+        tiny(File(name="data.bin", urls=(f"{server.url}/none",)))
+        path = fetch.fetch("tiny") / "data.bin"
+        path.unlink()
+        tiny(File(name="data.bin", urls=(f"{server.url}/always_flip",)))
+        with pytest.raises(UserError, match=f"expected sha256 {SHA256}"):
+            fetch.fetch("tiny")
+
+
+def test_manual_step_names_page_file_and_folder_and_goes_on(root, tmp_path):
+    with pytest.raises(UserError) as error:
+        fetch.fetch("retail")
+    for part in ("kaggle.com/datasets/retailrocket", "archive.zip", str(root / "raw" / "retail")):
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
+    folder = root / "raw" / "retail"
+    with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
+        for name in registry.get("retail").files[0].unpack:
+            archive.writestr(f"ecommerce/{name}", f"content of {name}")
+    fetch.fetch("retail")
+    assert (folder / "events.csv").read_text() == "content of events.csv"
+    # The unpacked files alone will do; a change in them is noticed.
+    (folder / "archive.zip").unlink()
+    fetch.fetch("retail")
+    (folder / "events.csv").write_text("changed")
+    with pytest.raises(UserError, match="by hand"):
+        fetch.fetch("retail")
+
+
+def test_generated_data_is_deterministic_and_made_once(root):
+    folder = fetch.fetch("sample-ratings")
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    stamp = (folder / "ratings.csv").stat().st_mtime_ns
+    fetch.fetch("sample-ratings")
+    assert (folder / "ratings.csv").stat().st_mtime_ns == stamp
+    (folder / "ratings.csv").write_text("damaged")
+    fetch.fetch("sample-ratings")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_two_processes_at_once(root):
+    code = "from benchmark.data.fetch import fetch; fetch('sample-ratings')"
+    runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    assert (root / "raw" / "sample-ratings" / "ratings.csv").exists()

@@ -1,0 +1,156 @@
+"""A user's own data, and the way to session-rec's files and back."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.data import add, registry
+from benchmark.data.export import export
+from benchmark.data.load import load_split
+from benchmark.data.parsers.session_rec import read_events
+from benchmark.data.prepare import prepare
+from contracts import UserError
+
+
+def events(days: int = 6) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    sessions = np.repeat(np.arange(200), 4)
+    times = np.repeat(np.sort(random.random(200)) * days * 86400, 4) + np.tile(np.arange(4), 200) * 10.0
+    items = random.integers(0, 20, 800)
+    return pd.DataFrame({"SessionId": sessions, "ItemId": items, "Time": 1e9 + times, "UserId": sessions % 30})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt", ".parquet"])
+def test_own_sessions(root, tmp_path, suffix):
+    path = tmp_path / f"mine{suffix}"
+    frame = events()
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="," if suffix == ".csv" else "\t")
+    add.add_sessions("mine", path)
+    assert "mine" in registry.names()
+    prepare("mine")
+    split = load_split("mine")
+    assert len(split.train) + len(split.test) == 200
+    assert split.test.last_times.min() > split.train.last_times.max()
+    assert set(split.train.groups) == {"user"}
+
+
+def test_own_sessions_with_text_ids_iso_times_names_and_attributes(root, tmp_path):
+    frame = events().drop(columns="UserId")
+    frame["Time"] = pd.to_datetime(frame["Time"], unit="s", utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    frame["ItemId"] = "item " + frame["ItemId"].astype(str)
+    frame.columns = ["visit", "sku", "when"]
+    frame.to_csv(tmp_path / "shop.csv", index=False)
+    (tmp_path / "colours.csv").write_text("item,token\nitem 1,red\nitem 2,red\nitem 2,big\nitem 999,red\n")
+    columns = {"session": "visit", "item": "sku", "time": "when"}
+    add.add_sessions("shop", tmp_path / "shop.csv", columns=columns, attributes=tmp_path / "colours.csv")
+    prepare("shop")
+    split = load_split("shop")
+    assert split.item_ids[0].startswith("item ")
+    assert split.train.attributes["attribute"].shape == (split.train.n_items, 2)
+    assert split.train.attributes["attribute"].nnz == 3
+
+
+def test_own_srgnn_folder(root, tmp_path):
+    train = [[1, 2, 3], [2, 3], [3, 1, 2]] * 10
+    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps(train))
+    (tmp_path / "test.txt").write_bytes(pickle.dumps(([[1, 2], [1], [3]], [3, 2, 1])))
+    add.add_sessions("mine", tmp_path)
+    prepare("mine")
+    split = load_split("mine")
+    assert split.split == "published"
+    assert np.maximum(split.test.lengths - 1, 0).sum() == 3
+
+
+def test_own_ratings(root, tmp_path):
+    random = np.random.default_rng(0)
+    cells = random.permutation(50 * 40)[:900]
+    frame = pd.DataFrame({"userId": cells // 40, "itemId": cells % 40, "rating": random.integers(3, 6, 900)})
+    frame["timestamp"] = random.random(900) * 1e6
+    frame.to_csv(tmp_path / "stars.csv", index=False)
+    dataset = add.add_ratings("stars", tmp_path / "stars.csv")
+    assert (*dataset.splits, *dataset.more_splits) == ("cold-user", "per-user", "temporal")
+    prepare("stars")
+    assert len(load_split("stars").user_ids) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop(columns="ItemId"), "expected column 'ItemId'"),
+        (
+            lambda frame: frame.assign(Time=frame["Time"].astype(object).where(frame.index != 3, "soon")),
+            r"row 4.*'soon'",
+        ),
+        (lambda frame: frame[frame["SessionId"] < 2], "expected more than 1 days of sessions"),
+        (lambda frame: frame[:0], "expected rows, found none"),
+    ],
+)
+def test_own_sessions_that_cannot_be_used_leave_nothing(root, tmp_path, change, message):
+    change(events()).to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(UserError, match=message):
+        add.add_sessions("mine", tmp_path / "mine.csv")
+    assert "mine" not in registry.names()
+    assert not (root / "raw" / "mine").exists()
+
+
+def test_names_that_cannot_be_taken(root, tmp_path):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(UserError, match="built-in"):
+        add.add_sessions("rsc15", tmp_path / "mine.csv")
+    with pytest.raises(UserError, match="lower-case"):
+        add.add_sessions("../mine", tmp_path / "mine.csv")
+
+
+def test_item_vectors(sample, tmp_path, monkeypatch):
+    monkeypatch.setattr(add, "data_root", lambda: tmp_path)
+    split = load_split("sample-sessions")
+    ids = split.item_ids[::2]
+    np.save(tmp_path / "text.npy", np.arange(2 * len(ids)).reshape(len(ids), 2))
+    (tmp_path / "text.ids").write_text("".join(f"{item}\n" for item in ids))
+    add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
+    vectors, known = add.item_vectors("sample-sessions", "text", split.item_ids)
+    assert known.tolist() == [True, False] * (len(known) // 2)
+    np.testing.assert_array_equal(vectors[2], [2, 3])
+    np.testing.assert_array_equal(vectors[1], [0, 0])
+    (tmp_path / "text.ids").write_text("1\n2\n")
+    with pytest.raises(UserError, match=f"expected {len(ids)} ids"):
+        add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
+    np.save(tmp_path / "text.npy", np.array([[1.0, np.nan]]))
+    with pytest.raises(UserError, match="row 0: expected finite values"):
+        add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
+    with pytest.raises(UserError, match="no item vectors 'image'; found: text"):
+        add.item_vectors("sample-sessions", "image", split.item_ids)
+
+
+def test_export_to_session_rec_and_back(sample, tmp_path):
+    written = export("sample-sessions", tmp_path)
+    assert len(written) == 20
+    split = load_split("sample-sessions", "1")
+    train = read_events(tmp_path / "sample-sessions_train_full.1.txt")
+    np.testing.assert_array_equal(train.items, split.train.items)
+    np.testing.assert_array_equal(train.item_ids, split.item_ids)
+    np.testing.assert_array_equal(train.times, split.train.times)
+    test = read_events(tmp_path / "sample-sessions_test.1.txt").sort_by_session()
+    np.testing.assert_array_equal(test.item_ids[test.items], split.item_ids[split.test.items])
+    assert (tmp_path / "sample-sessions_test.1.txt").read_text().startswith("SessionId\tItemId\tTime\tUserId\n")
+    with pytest.raises(UserError, match="expected sessions to export"):
+        export("sample-ratings", tmp_path)
+    with pytest.raises(UserError, match="unknown format 'excel'"):
+        export("sample-sessions", tmp_path, "excel")
+
+
+@pytest.mark.realdata
+def test_export_gives_session_rec_its_own_events_back(real, mirror, tmp_path):
+    export(real("rsc15-100k"), tmp_path)
+    original = read_events(mirror / "rsc15-100k" / "yoochoose-clicks-100k_train_full.txt")
+    ours = read_events(tmp_path / "rsc15-100k_train_full.txt")
+    np.testing.assert_array_equal(ours.item_ids[ours.items], original.item_ids[original.items])
+    np.testing.assert_array_equal(ours.times, original.times)
+    np.testing.assert_array_equal(ours.sessions, original.sessions)

@@ -1,0 +1,142 @@
+"""The counts of the mirror's README, reproduced by ``stats``; raw fragments through the paper sets' parsers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmark.data.load import SessionSplit, VectorSet, load_split
+from benchmark.data.parsers.diginetica import read_views
+from benchmark.data.parsers.pickles import read_plain, read_sparse
+from benchmark.data.stats import stats
+from contracts import UserError
+
+pytestmark = pytest.mark.realdata
+
+COUNTS = {
+    "rsc15-100k": {
+        "published": {
+            "train.events": 70278,
+            "train.sessions": 17794,
+            "train.items": 2933,
+            "test.events": 13568,
+            "test.sessions": 3416,
+            "test.items": 1771,
+            "test.points": 10152,
+        }
+    },
+    "yoochoose-1-64": {
+        "published": {
+            "train.sessions": 116167,
+            "train.prefixes": 369859,
+            "train.items": 17376,
+            "test.points": 55898,
+            "test.unseen_items": 369,
+        }
+    },
+    "diginetica-srgnn": {
+        "published": {
+            "train.sessions": 186670,
+            "train.prefixes": 719470,
+            "train.items": 43097,
+            "test.sessions": 15963,
+            "test.points": 60858,
+            "attribute.category.items": 21131,
+        }
+    },
+    "retailrocket-dhcn": {
+        "published": {
+            "train.sessions": 126168,
+            "train.events": 685984,
+            "train.items": 36968,
+            "test.sessions": 4775,
+            "test.points": 15132,
+        }
+    },
+    "nowplaying-gcegnn": {
+        "published": {"train.sessions": 128077, "train.prefixes": 825304, "train.items": 60416, "test.points": 89824}
+    },
+    "30music-10pct": {"raw": {"events": 343183, "sessions": 37877, "users": 14262, "items": 9999}},
+    "movielens-100k": {"raw": {"ratings": 100000, "users": 943, "items": 1682}},
+    "movielens-1m": {"raw": {"ratings": 1000209, "users": 6040, "items": 3706}},
+    "mnist": {"raw": {"rows": 10000, "dimensions": 784}},
+    "glove-50d-5k": {"raw": {"rows": 5050, "dimensions": 50}},
+    "shuttle": {"raw": {"rows": 43500, "dimensions": 9}},
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts_of_the_readme(real, name):
+    found = stats(real(name))
+    for part, expected in COUNTS[name].items():
+        counted = found["raw"]["found"] if part == "raw" else found["splits"][part]["found"]
+        assert {key: counted[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("name", ["yoochoose-1-64", "diginetica-srgnn", "retailrocket-dhcn", "nowplaying-gcegnn"])
+def test_points_are_the_published_ones(real, mirror, name):
+    split = load_split(real(name), "published")
+    assert isinstance(split, SessionSplit)
+    prefixes, targets = read_plain(mirror / name / "test.txt")
+    known = set(split.item_ids.tolist())
+    rank, point = split.min_prefix, 0
+    for start, stop in zip(split.test.offsets[:200], split.test.offsets[1:201], strict=True):
+        items = split.test.items[start:stop]
+        for length in range(len(items) - 1, rank - 1, -1):
+            wanted = [*prefixes[point], targets[point]]
+            found = [split.item_ids[item] if item >= 0 else None for item in items[: length + 1]]
+            assert found == [item if item in known else None for item in wanted]
+            point += 1
+
+
+def test_category_share_is_that_of_the_readme(real):
+    found = stats(real("diginetica-srgnn"))["splits"]["published"]["found"]
+    assert round(found["attribute.category.train_event_share"], 2) == 0.69
+
+
+def test_music_runs_the_five_slices_on_true_dates(real):
+    for number in range(5):
+        split = load_split(real("30music-10pct"), number)
+        assert split.meta["times"] == "real"
+        assert split.meta["approximate"] is None
+        assert 89 < (split.train.last_times.max() - split.train.last_times.min()) / 86400 <= 90
+        assert split.test.last_times.min() > split.train.last_times.max()
+        assert len(split.train.groups["user"]) == len(split.train)
+
+
+def test_retail_slices_are_labelled_approximate(real):
+    split = load_split(real("retailrocket-dhcn"), "4")
+    assert "+- 4-6 days" in split.meta["approximate"]
+    assert split.meta["times"] == "approximate"
+    assert split.min_prefix == 1
+    assert load_split("retailrocket-dhcn", "published").min_prefix == 2
+    published = load_split("retailrocket-dhcn", "published")
+    assert (np.diff(published.train.last_times) >= 0).all()
+    assert published.train.times.max() < published.test.times.min()
+
+
+def test_diginetica_fragment_with_the_other_header(mirror):
+    table, counts = read_views(mirror / "diginetica-srgnn" / "sample_train-item-views.csv")
+    lines = (mirror / "diginetica-srgnn" / "sample_train-item-views.csv").read_text().splitlines()
+    assert len(table) == counts["rows"] == len(lines) - 1
+    assert len(table.session_ids) == len({line.split(";")[0] for line in lines[1:]})
+    assert counts["events of unknown users"] == sum(line.split(";")[1] == "NA" for line in lines[1:])
+
+
+def test_sparse_pickles_only_where_admitted(mirror):
+    path = mirror / "retailrocket-dhcn" / "sslrec_train_mat_buy.pkl"
+    matrix = read_sparse(path)
+    assert (matrix.shape, matrix.nnz) == ((2174, 30113), 9551)
+    with pytest.raises(UserError, match="expected plain lists"):
+        read_plain(path)
+
+
+def test_shuttle_truth_is_the_gaussian_density(real):
+    shuttle = load_split(real("shuttle"))
+    assert isinstance(shuttle, VectorSet)
+    rows = [0, 1, 84]
+    points = shuttle.vectors.astype(np.float64)
+    for row in rows:
+        distance = ((points - points[row]) ** 2).sum(axis=1)
+        density = np.exp(-distance / (2 * 0.4397371264**2)).mean()
+        assert density == pytest.approx(shuttle.density[row], rel=2e-5)
