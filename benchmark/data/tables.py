@@ -124,12 +124,15 @@ class SessionTable:
         )
 
     def sort_by_session(self) -> SessionTable:
-        """Events by (raw session id, time), stable: the order in which test sessions are evaluated."""
+        """Events by (raw session id, time), stable: the order in which session-rec reads train and test."""
         rank = np.empty(len(self.session_ids), np.int32)
         rank[np.argsort(self.session_ids, kind="stable")] = np.arange(len(rank), dtype=np.int32)
         order = np.lexsort((self.times, rank[self.sessions]))
         by_rank = np.argsort(rank, kind="stable")
         items, item_ids = _recode(self.items[order], self.item_ids)
+        names = self.item_names
+        if names is not None:
+            names = names[pd.Index(self.item_ids).get_indexer(pd.Index(item_ids))]
         return replace(
             self,
             sessions=rank[self.sessions][order],
@@ -138,7 +141,7 @@ class SessionTable:
             session_ids=self.session_ids[by_rank],
             item_ids=item_ids,
             groups={name: (codes[by_rank], ids) for name, (codes, ids) in self.groups.items()},
-            item_names=None,
+            item_names=names,
         )
 
     @property

@@ -59,6 +59,8 @@ def valid_days(dataset: Dataset, given: bool) -> float:
 def session_split(dataset: Dataset, parsed: Parsed, name: str, pair: Pair) -> SplitData:
     """Columns of one (train, test) pair; items are numbered by first appearance in train."""
     train, test = pair
+    if parsed.times != "order":  # ties among rules go to the first co-occurrence in this order
+        train = train.sort_by_session()
     test = test.sort_by_session()
     positions = pd.Index(train.item_ids).get_indexer(pd.Index(test.item_ids)).astype(np.int32)
     columns = {
