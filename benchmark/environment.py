@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from contracts.threads import VARIABLE, n_threads
 
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "pydantic", "safetensors")
@@ -21,11 +23,14 @@ LIBRARY_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 
 
 def set_threads(count: int | None) -> None:
-    """Fix the number of threads of this process; must come before numpy and torch are imported."""
+    """Fix the number of threads of this process, in libraries loaded already and in those to come."""
     if count is not None:
         os.environ[VARIABLE] = str(count)
     for name in LIBRARY_THREADS:
         os.environ[name] = str(n_threads())
+    # waiting threads sleep: spinning ones slow training several times where cores are shared
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    threadpool_limits(n_threads())
 
 
 def package_version(name: str) -> str | None:

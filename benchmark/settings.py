@@ -176,13 +176,21 @@ def _check(settings: Settings, path: Path) -> None:
                 raise UserError(f"{path}: profiles.{name}.density: {data!r} needs vectors and an entry in density")
 
 
+def _data_paths(name: str) -> dict[str, str]:
+    """The files whose change makes a data set stale: its registry entry, and what generates it."""
+    own = Path("benchmark/data/registry") / f"{name}.yaml"
+    entry = own if (project_root() / own).is_file() else Path("data/registry") / f"{name}.yaml"
+    generated = registry.get(name).generator is not None
+    return {"registry": str(entry), "maker": "benchmark/data/generate" if generated else "benchmark/data/paths.py"}
+
+
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
     data = sorted({d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density))
     content = {
         "profile": name,
-        "data": data,
+        "data": {name: _data_paths(name) for name in data},
         "cells": settings.cells(name),
         "vectors": chosen.density,
     }

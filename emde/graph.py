@@ -32,7 +32,8 @@ def hyperedges(groups: np.ndarray, items: np.ndarray) -> list[str]:
     order = np.argsort(groups, kind="stable")
     names = np.char.mod("%d", items[order])
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    return [" ".join(names[start:end]) for start, end in zip(starts, [*starts[1:], len(names)], strict=True)]
+    ends = [*starts[1:], len(names)] if len(starts) else []
+    return [" ".join(names[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def propagate(edges: list[str], n_items: int, dim: int, iterations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,35 @@
+"""The names that forms offer, read from params.yaml at import: profiles, data sets, methods.
+
+To a type checker they are plain strings; to Prefect they are Literals, shown as combo boxes and checked by
+the server before a run is created.
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark import settings
+
+if TYPE_CHECKING:
+    AnyData = str
+    DensityData = str
+    ProfileName = str
+    SessionData = str
+    SessionMethod = str
+    TopKData = str
+    TopKMethod = str
+else:
+
+    def _literal(names: list[str]) -> Any:
+        return Literal[tuple(dict.fromkeys(names)) or ("none",)]
+
+    _known = settings.load().profiles
+    _session = [group for profile in _known.values() for group in profile.session]
+    _topk = [group for profile in _known.values() for group in profile.topk]
+    _vectors = [name for profile in _known.values() for name in profile.density]
+
+    ProfileName = _literal(list(_known))
+    SessionData = _literal([name for group in _session for name in group.data])
+    SessionMethod = _literal([name for group in _session for name in group.methods])
+    TopKData = _literal([name for group in _topk for name in group.data])
+    TopKMethod = _literal([name for group in _topk for name in group.methods])
+    DensityData = _literal(_vectors)
+    AnyData = _literal([name for group in (*_session, *_topk) for name in group.data] + _vectors)

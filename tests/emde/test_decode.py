@@ -1,0 +1,106 @@
+"""emde.decode: one sparse product equals looking up every item's probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from contracts import top_k
+from emde.decode import ItemLookup, popularity_prior
+from emde.sketch import normalize, sketch
+
+CPU = torch.device("cpu")
+
+
+def naive(p: np.ndarray, codes: np.ndarray, decoder: str, prior: np.ndarray | None = None) -> np.ndarray:
+    """[B, items]: gather p[b, r, codes[i, r]], then the textbook mean over r in float64."""
+    looked = np.stack([p[:, row, codes[:, row]] for row in range(codes.shape[1])], axis=-1).astype(np.float64)
+    if decoder == "gmean":
+        return np.exp(np.log(looked).mean(-1))
+    if decoder == "mean":
+        return looked.mean(-1)
+    if decoder == "hmean":
+        return 1 / (1 / looked).mean(-1)
+    if decoder == "min":
+        return looked.min(-1)
+    return np.log(looked).sum(-1) + prior
+
+
+@hypothesis_settings(max_examples=25)
+@given(
+    seed=st.integers(0, 1000), batch=st.integers(1, 4), items=st.integers(1, 30), rows=st.integers(1, 12),
+    k=st.integers(1, 9), decoder=st.sampled_from(["gmean", "mean", "hmean", "min", "popularity"]),
+)  # fmt: skip
+def test_against_a_gather(seed, batch, items, rows, k, decoder) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 1 << k, (items, rows)).astype(np.uint8 if k <= 8 else np.uint16)
+    p = rng.dirichlet(np.ones(1 << k), (batch, rows)).astype(np.float32) + np.float32(1e-6)
+    prior = rng.standard_normal(items).astype(np.float32)
+    found = ItemLookup(codes, 1 << k, CPU).score(torch.from_numpy(p), decoder, torch.from_numpy(prior))
+    assert found.shape == (batch, items)
+    np.testing.assert_allclose(found.numpy(), naive(p, codes, decoder, prior), rtol=2e-4, atol=1e-6)
+
+
+def test_means_are_ordered() -> None:
+    """min <= harmonic <= geometric <= arithmetic."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 16, (50, 7)).astype(np.uint8)
+    p = torch.from_numpy(rng.dirichlet(np.ones(16), (3, 7)).astype(np.float32))
+    lookup = ItemLookup(codes, 16, CPU)
+    low, harmonic, geometric, high = (lookup.score(p, name) for name in ("min", "hmean", "gmean", "mean"))
+    assert (low <= harmonic * 1.0001).all()
+    assert (harmonic <= geometric * 1.0001).all()
+    assert (geometric <= high * 1.0001).all()
+
+
+def test_zero_probabilities_stay_finite() -> None:
+    p = torch.zeros(1, 2, 4)
+    p[0, :, 0] = 1.0
+    lookup = ItemLookup(np.array([[0, 0], [0, 1], [3, 3]], np.uint8), 4, CPU)
+    for decoder in ("gmean", "hmean", "min", "mean", "popularity"):
+        scores = lookup.score(p, decoder, torch.zeros(3))[0]
+        assert torch.isfinite(scores).all()
+        assert scores[0] > scores[1] >= scores[2]
+
+
+def test_popularity_prior_by_hand() -> None:
+    """Items 0 and 1 share a bucket of row 0, 1 and 2 one of row 1; shares 1/8, 3/8, 4/8."""
+    codes = np.array([[0, 1], [0, 2], [3, 2]], np.uint8)
+    found = popularity_prior(codes, 4, np.array([1, 3, 4]))
+    expected = [
+        np.log(1 / 8) - np.log(4 / 8) - np.log(1 / 8),
+        np.log(3 / 8) - np.log(4 / 8) - np.log(7 / 8),
+        np.log(4 / 8) - np.log(4 / 8) - np.log(7 / 8),
+    ]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_popularity_decoder_by_hand() -> None:
+    """With uniform p the score is the prior up to a constant; without a prior it is refused."""
+    lookup = ItemLookup(np.array([[0, 1], [2, 3]], np.uint8), 4, CPU)
+    p = torch.full((1, 2, 4), 0.25)
+    scores = lookup.score(p, "popularity", torch.tensor([-1.0, 2.0]))
+    np.testing.assert_allclose(scores[0], [2 * np.log(0.25) - 1, 2 * np.log(0.25) + 2], rtol=1e-6)
+    with pytest.raises(ValueError, match="log_prior"):
+        lookup.score(p, "popularity")
+
+
+def test_an_item_never_bought_does_not_break_the_prior() -> None:
+    assert np.isfinite(popularity_prior(np.array([[0], [1]], np.uint8), 2, np.array([5, 0]))).all()
+
+
+@pytest.mark.parametrize("decoder", ["gmean", "min", "mean", "hmean"])
+def test_an_items_own_sketch_ranks_it_first(decoder: str) -> None:
+    rng = np.random.default_rng(0)
+    n_items, rows, width = 300, 10, 128
+    codes = rng.integers(0, width, (n_items, rows)).astype(np.uint8)
+    assert len(np.unique(codes, axis=0)) == n_items
+    items = torch.arange(n_items)
+    own = sketch(torch.from_numpy(codes), items, items, torch.ones(n_items), (n_items, rows, width))
+    scores = ItemLookup(codes, width, CPU).score(normalize(own, 1) + 1e-3, decoder)
+    assert top_k(scores.numpy(), 1)[0][:, 0].tolist() == list(range(n_items))
