@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark import cli_data
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
@@ -38,17 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
         child.set_defaults(handler=handler)
         return child
 
-    data = commands.add_parser("data", help="list, fetch, prepare data sets, and show their statistics")
-    parts = data.add_subparsers(dest="part", required=True, metavar="PART")
-    add("list", data_list, "every data set: kind, splits, what is here", parts)
-    for name, handler, text in (
-        ("fetch", data_fetch, "download (or generate) raw files, checked against their checksums"),
-        ("prepare", data_prepare, "parse, split, check statistics; fetches first what is missing"),
-    ):
-        child = add(name, handler, text, parts)
-        child.add_argument("names", nargs="+", metavar="NAME")
-        child.add_argument("--offline", action="store_true", help="never use the network")
-    add("stats", data_stats, "statistics of every split beside the expected values", parts).add_argument("name")
+    data = commands.add_parser("data", help="list, fetch, prepare, add, export data sets; show their statistics")
+    cli_data.add_commands(data.add_subparsers(dest="part", required=True, metavar="PART"), add)
 
     add("methods", list_methods, "every method with its parameters, defaults and bounds")
 
@@ -90,41 +82,6 @@ def _positive(text: str) -> int:
     return value
 
 
-def data_list(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data import paths, registry
-
-    rows = []
-    for name in registry.names():
-        dataset = registry.get(name)
-        prepared = paths.prepared_dir(name).is_dir()
-        rows.append({"name": name, "kind": dataset.kind, "splits": list(dataset.splits), "prepared": prepared,
-                     "title": dataset.title})  # fmt: skip
-    return {"data": rows}
-
-
-def data_fetch(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.fetch import fetch
-
-    return {"fetched": {name: str(fetch(name, offline=args.offline)) for name in args.names}}
-
-
-def data_prepare(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.fetch import fetch
-    from benchmark.data.prepare import prepare
-
-    out = {}
-    for name in args.names:
-        fetch(name, offline=args.offline)
-        out[name] = str(prepare(name))
-    return {"prepared": out}
-
-
-def data_stats(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.stats import stats
-
-    return stats(args.name)
-
-
 def list_methods(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.describe import describe_methods
 
@@ -136,14 +93,12 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     import yaml
 
     out = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set: expected NAME=VALUE, found {pair!r}")
+    for text in pairs:
+        name, value = cli_data.pair("--set", text)
         try:
-            out[name] = yaml.safe_load(text)
+            out[name] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise UserError(f"--set {name}: expected a YAML value, found {text!r}") from None
+            raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
     return out
 
 

@@ -23,7 +23,7 @@ def density(settings: Settings, data: str) -> dict[str, Any]:
     if data not in settings.density:
         raise UserError(f"{data}: expected an entry in params.yaml under density, found: {', '.join(settings.density)}")
     chosen = settings.density[data]
-    points = np.asarray(loaded.vectors, np.float64) / chosen.scale
+    points = np.asarray(loaded.vectors, np.float64)
     h = bandwidth(len(points), points.shape[1], chosen.bandwidth)
     truth = exact_density(points, points, h)
     grid = [(n, k) for n in chosen.n for k in chosen.k]
@@ -41,8 +41,15 @@ def density(settings: Settings, data: str) -> dict[str, Any]:
             rows.append({"n": n, "k": k, "pearson": float(np.mean(values)), "sd": sd, "seeds": values,
                          "seconds": round(seconds, 3), "sketch_bytes": 8 * n * 2**k})  # fmt: skip
     return {
-        "data": data, "points": len(points), "dim": points.shape[1], "kernel": "laplacian (L2)", "h": h,
-        "scale": chosen.scale, "queries": len(points), "rows": rows, "source": chosen.source,
+        "data": data,
+        "points": len(points),
+        "dim": points.shape[1],
+        "kernel": "laplacian (L2)",
+        "h": h,
+        "queries": len(points),
+        "rows": rows,
+        "source": chosen.source,
         "data_hashes": {part: loaded.meta[part] for part in ("raw", "columns")},
-        "peak_rss_mb": environment.peak_rss_mb(), **environment.describe(),
-    }  # fmt: skip
+        "peak_rss_mb": environment.peak_rss_mb(),
+        **environment.describe(),
+    }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from benchmark import environment, store
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
@@ -72,9 +73,17 @@ def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
             profiles = split.profiles.take(rows)
-            items[rows], scores[rows] = model.recommend(profiles, k, profiles.liked)
+            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows))
             advance(len(rows))
     return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
+
+
+def excluded(split: TopKSplit, rows: np.ndarray) -> sp.csr_matrix:
+    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some."""
+    if split.candidates is None:
+        return split.profiles.liked[rows]
+    everything = sp.csr_matrix(np.ones((len(rows), split.profiles.n_items), np.float32))
+    return sp.csr_matrix(everything - split.candidates[rows])
 
 
 def warm_up(model: Recommender, split: Split) -> None:

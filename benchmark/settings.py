@@ -64,7 +64,6 @@ class Density(Strict):
     n: list[int]
     k: list[int]
     bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4))")
-    scale: float = Field(1.0, gt=0, description="columns are divided by this")
     seeds: int = Field(ge=1)
     source: str = ""
 

@@ -20,7 +20,9 @@ def grid(head: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None =
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console(soft_wrap=False).print(table)
+    console = Console()
+    # a pipe has no width of its own: lines there are not to be folded
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def line(text: str) -> None:
@@ -60,6 +62,16 @@ def show_list(result: Result) -> None:
     grid(["name", "kind", "splits", "prepared", "what"], rows)
 
 
+def show_stats(result: Result) -> None:
+    rows = []
+    for split, part in {"raw": result["raw"], "mean": result["mean"], **result["splits"]}.items():
+        for name, found in (part.get("found") or {}).items():
+            rows.append([split, name, found, (part.get("expected") or {}).get(name, "")])
+    grid(["split", "statistic", "found", "expected"], rows, f"{result['name']} ({result['kind']})")
+    if result.get("approximate"):
+        line(f"approximate: {result['approximate']}")
+
+
 def show_tables(result: Result) -> None:
     if "text" in result:
         line(result["text"])
@@ -87,6 +99,8 @@ def show_tree(result: Any, indent: str = "") -> None:
 
 
 SHOWS: dict[str, Callable[[Result], None]] = {
+    "data list": show_list,
+    "data stats": show_stats,
     "run": show_run,
     "evaluate": show_run,
     "methods": show_methods,
@@ -97,7 +111,5 @@ SHOWS: dict[str, Callable[[Result], None]] = {
 
 def show(args: argparse.Namespace, result: Result) -> None:
     """Print a command's result for people."""
-    if args.command == "data" and args.part == "list":
-        show_list(result)
-    else:
-        SHOWS.get(args.command, show_tree)(result)
+    key = f"data {args.part}" if args.command == "data" else args.command
+    SHOWS.get(key, show_tree)(result)

@@ -169,7 +169,7 @@ def _density(data: str, folder: Path) -> Block:
         rows.append(Row(f"DLSH N={row['n']} K={row['k']}", (cell,), row["seconds"], None, result["peak_rss_mb"], note))
     caption = (
         f"{dataset.title}: {result['points']:,} points x {result['dim']}, {result['kernel']} kernel, "
-        f"h = {result['h']:.4f}, values divided by {result['scale']:g}, {result['queries']:,} queries"
+        f"h = {result['h']:.4f}, {result['queries']:,} queries"
     )
     return Block(data, caption, ("Pearson r",), tuple(rows), dataset.comparable)
 

@@ -16,11 +16,13 @@ class Interactions:
     liked       float32 CSR [users, items], 1.0 where the rating is positive (>= 4.0)
     disliked    the same shape, 1.0 where a rating below 4.0 was given; None where unknown
     attributes  name -> CSR [items, tokens]
+    vectors     name -> float32 [items, d]: given item vectors; a zero row = unknown
     """
 
     liked: sp.csr_matrix
     disliked: sp.csr_matrix | None = None
     attributes: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.disliked is not None and self.disliked.shape != self.liked.shape:

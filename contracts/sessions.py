@@ -23,6 +23,7 @@ class Sessions:
     n_items     size of the train catalogue
     groups      name -> int32 [sessions]: the user (...) a session belongs to
     attributes  name -> CSR [n_items, tokens]: what is known of an item besides its sessions
+    vectors     name -> float32 [n_items, d]: given item vectors (text, image, ...); a zero row = unknown
     """
 
     items: np.ndarray
@@ -31,6 +32,7 @@ class Sessions:
     n_items: int
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
     attributes: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = {"items": np.int32, "times": np.float64, "offsets": np.int64}

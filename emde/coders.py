@@ -78,7 +78,9 @@ class ProductQuantizer:
             self.rotation = faiss.OPQMatrix(self.dim, n, self.dim)
             self.rotation.pq = faiss.ProductQuantizer(self.dim, n, k)
             self.rotation.pq.cp.seed = seed
-            self.rotation.train(padded)
+            # faiss 1.15 writes past a buffer, and crashes, where there are fewer vectors than dimensions
+            copies = -(-self.dim // len(padded))
+            self.rotation.train(np.tile(padded, (copies, 1)))
             padded = self.rotation.apply(padded)
         self.quantizer = faiss.ProductQuantizer(self.dim, n, k)
         self.quantizer.cp.seed = seed

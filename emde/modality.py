@@ -30,7 +30,8 @@ class Modality(BaseModel):
     group: str = Field(
         "session",
         description="hyperedges of the item graph: session, user (or another group of the data), attribute:NAME, "
-        "attributes (one modality per attribute of the data), or random (no embedding: random codes)",
+        "attributes (one modality per attribute of the data), vectors:NAME (given item vectors), or random "
+        "(no embedding: random codes)",
     )
     iterations: int = Field(4, ge=0, le=100, description="Cleora iterations (paper: 1 to 5)")
     dim: int = Field(1024, ge=1, description="embedding dimension (paper: 512 to 4096)")
@@ -73,6 +74,19 @@ def edges(train: Sessions | Interactions, group: str) -> list[str]:
     return graph.group_edges(train, group)
 
 
+def item_vectors(train: Sessions | Interactions, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
+    """(vectors float32 [items, d], known bool [items]) of a modality with an embedding."""
+    if modality.group.startswith("vectors:"):
+        name = modality.group.removeprefix("vectors:")
+        if name not in train.vectors:
+            offered = ", ".join(train.vectors) or "none"
+            raise UserError(f"modality: unknown item vectors {name!r}; the data offers: {offered}")
+        given = np.asarray(train.vectors[name], np.float32)
+        return given, np.asarray(given.any(axis=1))
+    found = edges(train, modality.group)
+    return graph.propagate(found, train.n_items, modality.dim, modality.iterations, modality.seed)
+
+
 def item_codes(
     train: Sessions | Interactions,
     modalities: Sequence[Modality],
@@ -91,8 +105,7 @@ def item_codes(
         if modality.group == RANDOM:
             columns.append(random_codes(train.n_items, n, k, child))
             continue
-        hyperedges = edges(train, modality.group)
-        vectors, known = graph.propagate(hyperedges, train.n_items, modality.dim, modality.iterations, modality.seed)
+        vectors, known = item_vectors(train, modality)
         if not known.all():
             log.info("modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known))
         columns.append(encode(vectors, known, coder, n, k, child))

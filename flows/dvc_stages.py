@@ -224,6 +224,6 @@ def _command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with this Python's scripts (``emde``) first on PATH and unbuffered output."""
+    """Ours, with this Python's scripts (``emde``) first on PATH; output comes at once, in lines of 160 columns."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}

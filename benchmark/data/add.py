@@ -110,12 +110,17 @@ def add_vectors(dataset: str, vector_name: str, vectors: Path, ids: Path) -> Pat
     return folder / f"{vector_name}.npy"
 
 
+def vector_names(dataset: str) -> list[str]:
+    """Names of the item vectors added to a data set, sorted."""
+    return sorted(file.stem for file in _vector_folder(dataset).glob("*.npy"))
+
+
 def item_vectors(dataset: str, vector_name: str, item_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(vectors float32 [items, d] in catalogue order, known bool [items]); rows of unknown items are 0."""
     path = _vector_folder(dataset) / f"{vector_name}.npy"
     if not path.exists():
-        present = sorted(file.stem for file in path.parent.glob("*.npy"))
-        raise UserError(f"{path}: no item vectors '{vector_name}'; found: {', '.join(present) or 'none'}")
+        present = ", ".join(vector_names(dataset)) or "none"
+        raise UserError(f"{path}: no item vectors '{vector_name}'; found: {present}")
     array = np.load(path)
     names = path.with_suffix(".ids").read_text(encoding="utf-8").splitlines()
     row = {name: number for number, name in enumerate(names)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,20 @@ def load_split(name: str, split: str | int | None = None) -> SessionSplit | TopK
         raise UserError(f"{path}: not prepared; run: emde data prepare {dataset.name}")
     meta = read_json(path)
     ids, names = _catalogue(folder)
-    return assemble(dataset.kind, meta, lambda column: read_column(folder, column), ids, names)
+    opened = assemble(dataset.kind, meta, lambda column: read_column(folder, column), ids, names)
+    return opened if isinstance(opened, VectorSet) else _with_vectors(opened, dataset.name)
+
+
+def _with_vectors(split: SessionSplit | TopKSplit, name: str) -> SessionSplit | TopKSplit:
+    """Attach the item vectors that were added to the data set (``emde data add --vectors``)."""
+    from benchmark.data.add import item_vectors, vector_names
+
+    vectors = {given: item_vectors(name, given, split.item_ids)[0] for given in vector_names(name)}
+    if not vectors:
+        return split
+    if isinstance(split, SessionSplit):
+        return replace(split, train=replace(split.train, vectors=vectors))
+    return replace(split, train=replace(split.train, vectors=vectors))
 
 
 def assemble(

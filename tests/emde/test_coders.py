@@ -91,6 +91,14 @@ def test_product_quantizer_codes_are_nearest_centroids(dim: int, n: int, k: int,
         np.testing.assert_allclose(chosen, distances.min(1), atol=1e-4)
 
 
+def test_fewer_vectors_than_dimensions() -> None:
+    """faiss's OPQ writes past a buffer there, unless the vectors are repeated: a crash, not an exception."""
+    vectors = cloud(12, 64)
+    codes = [ProductQuantizer(vectors, 4, 2, np.random.default_rng(0), rotate=True).encode(vectors) for _ in range(2)]
+    np.testing.assert_array_equal(*codes)
+    assert len(np.unique(codes[0], axis=0)) > 6
+
+
 def test_quantizer_needs_enough_vectors() -> None:
     with pytest.raises(UserError, match="parameter 'k': expected at least 2\\^k = 128 items, found 100"):
         ProductQuantizer(cloud(100), 5, 7, np.random.default_rng(0), rotate=False)

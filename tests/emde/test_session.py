@@ -56,12 +56,17 @@ def test_empty_prefixes(model) -> None:
     np.testing.assert_array_equal(scores[0], scores[3])
 
 
-@pytest.mark.parametrize("decoder", ["gmean", "min", "mean", "hmean", "popularity"])
-@pytest.mark.parametrize("variant", ["paper", "release"])
-@pytest.mark.parametrize("coder", ["dlsh", "random"])
+@pytest.mark.parametrize(
+    ("decoder", "variant", "coder"),
+    [
+        ("gmean", "paper", "dlsh"), ("gmean", "release", "random"), ("min", "paper", "random"),
+        ("mean", "paper", "dlsh"), ("hmean", "release", "dlsh"), ("popularity", "release", "dlsh"),
+        ("popularity", "paper", "random"),
+    ],
+)  # fmt: skip
 def test_every_decoder_and_variant_learns(decoder: str, variant: str, coder: str) -> None:
-    """Also with 2 layers and w = 0: half of the items of a cycle first is far above chance (1 in 12)."""
-    params = {"decoder": decoder, "variant": variant, "coder": coder, "epochs": 60, "lr": 0.005, "layers": 2, "w": 0}
+    """With 2 layers and w = 0: half of the next items of a cycle first is far above chance (1 in 12)."""
+    params = {"decoder": decoder, "variant": variant, "coder": coder, "epochs": 30, "lr": 0.01, "layers": 2, "w": 0}
     model = EMDE.create(SMALL | params).fit(cycle(copies=3))
     items, scores = model.recommend(Sessions.from_lists([[i, (i + 1) % 12] for i in range(12)], 12), 12)
     assert np.isfinite(scores).all()

@@ -1,0 +1,157 @@
+"""``make bench``: speed against this machine's own ceilings, every ratio measured side by side in one run.
+
+The report goes to results/generated/bench/<time>.json. Nothing here decides a test: timings belong in a report.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from benchmark import environment, published, settings
+from benchmark.data import paths
+from benchmark.data.load import SessionSplit, load_split
+from benchmark.evaluate import write_json
+from benchmark.metrics_session import per_point
+from benchmark.points import Points, evaluation_points
+from benchmark.run import rank_sessions
+from benchmark.show import grid, line
+from contracts import SessionRecommender, UserError
+from emde import EMDE
+from emde.decode import ItemLookup
+
+DATA = "rsc15-100k"
+METHODS = ("ar", "markov", "sr", "ct", "item-knn", "s-knn", "vs-knn", "stan", "vstan")
+PEER = {"s-knn": "s-knn k=100", "vs-knn": "vs-knn k=100", "stan": "stan k=500", "vstan": "vstan k=500"}
+
+
+def best_of(work: Callable[[], Any], repeats: int = 3) -> tuple[float, float]:
+    """(wall, processor) seconds of the fastest of some repeats, after one that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        times.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return min(times)
+
+
+def ceilings() -> dict[str, float]:
+    """What the machine can do: matrix products (GFLOP/s), memory copy and sparse product (GB/s, GFLOP/s)."""
+    rng = torch.Generator().manual_seed(0)
+    a, b = torch.randn(512, 3000, generator=rng), torch.randn(3000, 3000, generator=rng)
+    flops = 2 * 512 * 3000 * 3000 / 1e9
+    out = {"float32 product GFLOP/s": flops / best_of(lambda: a @ b)[0]}
+    low_a, low_b = a.bfloat16(), b.bfloat16()
+    out["bf16 product GFLOP/s"] = flops / best_of(lambda: low_a @ low_b)[0]
+    source, target = np.ones(1 << 25, np.float32), np.empty(1 << 25, np.float32)
+    out["memory copy GB/s (read + write)"] = 2 * source.nbytes / 1e9 / best_of(lambda: np.copyto(target, source))[0]
+    matrix = sp.random(30_000, 1280, density=10 / 1280, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
+    dense = np.ones((1280, 256), np.float32)
+    out["sparse product GFLOP/s (one thread)"] = 2 * matrix.nnz * 256 / 1e9 / best_of(lambda: matrix @ dense)[0]
+    return {name: round(value, 1) for name, value in out.items()}
+
+
+def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]:
+    """Processor seconds to rank all points and compute all metrics, beside session-rec's on two such cores."""
+    chosen = settings.load()
+    peers = peer_seconds()
+    rows = []
+    for method in METHODS:
+        model = chosen.recommender("session", method, DATA, {}, None, "cpu")
+        assert isinstance(model, SessionRecommender)
+        fit = best_of(lambda model=model: model.fit(split.train), 1)
+        wall, cpu = best_of(lambda model=model: per_point(rank_sessions(model, split, 20).items, points))
+        peer = peers.get(PEER.get(method, method))
+        rows.append({"method": method, "fit s": fit[0], "rank + metrics s": wall, "cpu s": cpu,
+                     "points/s": len(points) / wall, "session-rec cpu s": peer,
+                     "ratio": None if peer is None else peer / cpu})  # fmt: skip
+    return rows
+
+
+def peer_seconds() -> dict[str, float]:
+    """session-rec's processor seconds per method (results/paper/peer_costs.csv)."""
+    with open(published.FOLDER / "peer_costs.csv", newline="", encoding="utf-8") as stream:
+        return {row["method"]: float(row["cpu_seconds"]) for row in csv.DictReader(stream)
+                if row["peer"] == "session-rec"}  # fmt: skip
+
+
+def emde_epoch(split: SessionSplit, ceiling: dict[str, float]) -> dict[str, Any]:
+    """One training epoch with the release's settings: seconds, share of the bf16 ceiling, ratio to the release."""
+    size = {"hidden": 3000, "batch_size": 512, "epochs": 1}
+    once = _processor_seconds(lambda: EMDE(**size).fit(split.train))  # type: ignore[arg-type]
+    without = _processor_seconds(lambda: EMDE(**{**size, "epochs": 0}).fit(split.train))  # type: ignore[arg-type]
+    wall, cpu = once[0] - without[0], once[1] - without[1]
+    model = EMDE()
+    cells = len(model.modalities) * model.n * model.width
+    weights = 2 * cells * 3000 * 2 + 2 * 3000 * 3000 + 3000 * cells
+    examples = int((split.train.lengths - 1).sum())
+    rate = 6 * weights * examples / 1e9 / wall
+    return {"examples": examples, "modalities": len(model.modalities), "weights": weights, "epoch s": wall,
+            "epoch cpu s": cpu, "release cpu s": 435.0, "ratio": 435.0 / cpu, "GFLOP/s": rate,
+            "share of bf16 ceiling": rate / ceiling["bf16 product GFLOP/s"]}  # fmt: skip
+
+
+def _processor_seconds(work: Callable[[], Any]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def decoding(items: int = 30_000, batch: int = 512) -> dict[str, Any]:
+    """Geometric-mean scores of a batch: one sparse product against gathering row by row, on the same codes."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(128, size=(items, 10), dtype=np.uint8)
+    lookup = ItemLookup(codes, 128, torch.device("cpu"))
+    p = torch.softmax(torch.from_numpy(rng.standard_normal((batch, 10, 128), dtype=np.float32)), -1)
+    log_p, columns = torch.log(p).flatten(1), lookup.columns
+
+    def gather() -> torch.Tensor:
+        total = log_p[:, columns[:, 0]]
+        for row in range(1, 10):
+            total = total + log_p[:, columns[:, row]]
+        return torch.exp(total / 10)
+
+    sparse_s, gather_s = best_of(lambda: lookup.score(p, "gmean"))[0], best_of(gather)[0]
+    return {"items": items, "sparse points/s": batch / sparse_s, "gather points/s": batch / gather_s,
+            "ratio": gather_s / sparse_s}  # fmt: skip
+
+
+def main() -> int:
+    """Run everything, print it, and write the report."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    environment.set_threads(settings.load().threads)
+    torch.set_num_threads(settings.load().threads)
+    report: dict[str, Any] = {**environment.describe(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    report["ceilings"] = ceilings()
+    grid(["ceiling", "value"], report["ceilings"].items())
+    report["gmean decoding"] = decoding()
+    grid(["gmean decoding", "value"], report["gmean decoding"].items())
+    if paths.split_dir(DATA, "published").is_dir():
+        split = load_split(DATA)
+        if not isinstance(split, SessionSplit):
+            raise UserError(f"{DATA}: expected session data")
+        report["session methods"] = session_methods(split, evaluation_points(split.test))
+        grid(report["session methods"][0], (row.values() for row in report["session methods"]))
+        report["emde epoch"] = emde_epoch(split, report["ceilings"])
+        grid(["emde epoch", "value"], report["emde epoch"].items())
+    else:
+        line(f"{DATA} is not prepared: emde data prepare {DATA} adds the methods' speed to the report")
+    name = report["time"].replace(":", "").replace("+0000", "Z")
+    path = settings.project_root() / "results/generated/bench" / f"{name}.json"
+    write_json(path, report)
+    line(f"report: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Stages as plain functions: choosing, staleness, queueing, errors, and no process left behind."""
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from contracts import UserError
+from flows import dvc_stages
+from flows.dvc_stages import Stage, StageError
+from tests.flows.conftest import SLEEPS, living, python, until
+
+TARGETS = [
+    "profile@sample", "fetch@digits", "fetch@sample-sessions", "prepare@digits", "prepare@sample-sessions",
+    "run@sample-sessions--pop", "run@sample-sessions--ar", "evaluate@sample-sessions--pop",
+    "evaluate@sample-sessions--ar", "density@digits", "tables@sample",
+]  # fmt: skip
+EVERY = [Stage(target) for target in TARGETS]
+
+
+def targets(stages: list[Stage]) -> list[str]:
+    return [stage.target for stage in stages]
+
+
+def test_a_stage_knows_its_parts():
+    cell, vectors = Stage("run@sample-sessions--vs-knn"), Stage("density@digits")
+    assert (cell.kind, cell.data, cell.method, cell.label) == (
+        "run", "sample-sessions", "vs-knn", "run sample-sessions / vs-knn",
+    )  # fmt: skip
+    assert (vectors.kind, vectors.data, vectors.method, vectors.label) == ("density", "digits", "", "density digits")
+
+
+def test_stages_are_grouped_in_the_order_of_the_data():
+    groups = dvc_stages.by_kind(reversed(EVERY))
+    assert list(groups) == list(dvc_stages.KINDS)
+    assert targets(groups["prepare"]) == ["prepare@sample-sessions", "prepare@digits"]
+
+
+def test_cells_of_a_profile(project):
+    assert targets(dvc_stages.cells(EVERY, "sample", "session", [], ["ar"])) == [
+        "fetch@sample-sessions", "prepare@sample-sessions", "run@sample-sessions--ar", "evaluate@sample-sessions--ar",
+    ]  # fmt: skip
+    assert len(dvc_stages.cells(EVERY, "sample", "session", [], [])) == 6
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "methods", "message"),
+    [
+        ("session", ["rsc15"], [], "profile sample has no session data set rsc15; it has: sample-sessions"),
+        ("session", [], ["knn", "pop"], "profile sample has no session method knn; it has: pop, ar"),
+        ("topk", [], [], "profile sample has no topk data set; it has: none at all"),
+    ],
+)
+def test_unknown_names_are_one_clear_line(project, kind, data, methods, message):
+    with pytest.raises(UserError) as error:
+        dvc_stages.cells(EVERY, "sample", kind, data, methods)
+    assert str(error.value) == message
+
+
+def test_an_unknown_profile_names_the_known_ones(project):
+    with pytest.raises(UserError, match=r"unknown profile 'smal'; expected one of: sample, small"):
+        dvc_stages.choose("smal")
+
+
+def test_what_runs_here_is_clean_for_dvc(project):
+    """List, stale, repro: the lines arrive, DVC agrees, and a changed input makes exactly its own stages stale."""
+    dvc_stages.choose("sample")
+    every = dvc_stages.stages()
+    assert sorted(targets(every)) == sorted(TARGETS)
+    lines: list[str] = []
+    chain = dvc_stages.select(every, ("fetch", "prepare"), ["digits"], [])
+    for stage in chain:
+        dvc_stages.repro(stage, lines.append)
+    assert "> mkdir -p raw && echo digits > raw/digits" in lines
+    assert dvc_stages.stale(every, lines.append) == set(every) - set(chain)
+    (project / "wish").write_text("another\n")
+    assert targets(list(dvc_stages.stale(chain, lines.append))) == ["fetch@digits"]
+
+
+def test_a_failed_stage_ends_with_its_last_lines(project):
+    (project / "wish").unlink()
+    dvc_stages.choose("sample")
+    with pytest.raises(StageError) as error:
+        dvc_stages.repro(Stage("fetch@digits"), lambda line: None)
+    assert str(error.value).startswith("fetch digits failed with exit status 255; last lines:\n")
+    assert "wish" in str(error.value)
+
+
+def test_a_dvc_typed_by_hand_is_waited_for(monkeypatch):
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    busy = "ERROR: '/p/runs' is busy, it is being blocked by:\n  (PID 4711): dvc repro\n\nIf there are"
+    answers = iter([(255, busy), (255, "ERROR: Unable to acquire lock. Most likely"), (0, "done")])
+    notes: list[str] = []
+    assert dvc_stages._patiently(lambda: next(answers), "run a / b", notes.append) == "done"
+    assert notes == [
+        "run a / b: waiting for dvc repro (process 4711); trying again in 1 s",
+        "run a / b: waiting for another DVC command; trying again in 2 s",
+    ]
+    assert naps == [1, 2]
+
+
+def test_waiting_for_a_dvc_typed_by_hand_ends(monkeypatch):
+    monkeypatch.setattr(dvc_stages, "PATIENCE", 0.0)
+    with pytest.raises(StageError, match="run a / b: waited 0 s for another DVC command"):
+        dvc_stages._patiently(lambda: (255, "Unable to acquire lock"), "run a / b", lambda line: None)
+
+
+def test_writers_queue(project):
+    """A second writer waits for the first, and says for whom."""
+    notes: list[str] = []
+    order: list[str] = []
+
+    def second() -> None:
+        with dvc_stages.writer("second", notes.append):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with dvc_stages.writer("first", notes.append):
+        thread.start()
+        until(lambda: notes, 5, "a note that the second waits")
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "second"]
+    assert notes[0].startswith("waiting for first, process ")
+
+
+def test_a_dead_writer_blocks_nobody(project):
+    holder = python("""
+        import time
+        from flows import dvc_stages
+        with dvc_stages.writer("the dead", print):
+            print("mine", flush=True)
+            time.sleep(60)
+    """)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "mine\n"
+    holder.kill()
+    holder.wait()
+    with FileLock(project / ".cache/writer.lock", timeout=2):
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_stage_ends_with_its_caller(project: Path, number: signal.Signals):
+    (project / "method.sh").write_text(SLEEPS)
+    (project / "prepared").mkdir()
+    (project / "prepared/sample-sessions").write_text("")
+    dvc_stages.choose("sample")
+    caller = python("""
+        from flows import dvc_stages
+        dvc_stages.repro(dvc_stages.Stage("run@sample-sessions--pop"), print)
+    """)
+    until((project / "started").exists, 10, "the stage to run")
+    assert any("sleep" in process.name() for process in living(project))
+    caller.send_signal(number)
+    caller.wait(10)
+    until(lambda: not living(project), 10, "no process left")
