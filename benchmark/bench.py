@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 from benchmark import environment, published, settings
 from benchmark.data import paths
 from benchmark.data.load import SessionSplit, load_split
+from benchmark.data.root import project_root
 from benchmark.evaluate import write_json
 from benchmark.metrics_session import per_point
 from benchmark.points import Points, evaluation_points
@@ -55,7 +57,9 @@ def ceilings() -> dict[str, float]:
     out["bf16 product GFLOP/s"] = flops / best_of(lambda: low_a @ low_b)[0]
     source, target = np.ones(1 << 25, np.float32), np.empty(1 << 25, np.float32)
     out["memory copy GB/s (read + write)"] = 2 * source.nbytes / 1e9 / best_of(lambda: np.copyto(target, source))[0]
-    matrix = sp.random(30_000, 1280, density=10 / 1280, format="csr", dtype=np.float32, rng=np.random.default_rng(0))
+    rows = np.arange(30_000 * 10, dtype=np.int64)
+    columns = np.random.default_rng(0).integers(1280, size=len(rows))
+    matrix = sp.csr_matrix((np.ones(len(rows), np.float32), (rows // 10, columns)), shape=(30_000, 1280))
     dense = np.ones((1280, 256), np.float32)
     out["sparse product GFLOP/s (one thread)"] = 2 * matrix.nnz * 256 / 1e9 / best_of(lambda: matrix @ dense)[0]
     return {name: round(value, 1) for name, value in out.items()}
@@ -69,13 +73,17 @@ def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]
     for method in METHODS:
         model = chosen.recommender("session", method, DATA, {}, None, "cpu")
         assert isinstance(model, SessionRecommender)
-        fit = best_of(lambda model=model: model.fit(split.train), 1)
-        wall, cpu = best_of(lambda model=model: per_point(rank_sessions(model, split, 20).items, points))
+        fit = best_of(partial(model.fit, split.train), 1)
+        wall, cpu = best_of(partial(_rank_and_score, model, split, points))
         peer = peers.get(PEER.get(method, method))
         rows.append({"method": method, "fit s": fit[0], "rank + metrics s": wall, "cpu s": cpu,
                      "points/s": len(points) / wall, "session-rec cpu s": peer,
                      "ratio": None if peer is None else peer / cpu})  # fmt: skip
     return rows
+
+
+def _rank_and_score(model: SessionRecommender, split: SessionSplit, points: Points) -> None:
+    per_point(rank_sessions(model, split, 20).items, points)
 
 
 def peer_seconds() -> dict[str, float]:
@@ -87,9 +95,9 @@ def peer_seconds() -> dict[str, float]:
 
 def emde_epoch(split: SessionSplit, ceiling: dict[str, float]) -> dict[str, Any]:
     """One training epoch with the release's settings: seconds, share of the bf16 ceiling, ratio to the release."""
-    size = {"hidden": 3000, "batch_size": 512, "epochs": 1}
-    once = _processor_seconds(lambda: EMDE(**size).fit(split.train))  # type: ignore[arg-type]
-    without = _processor_seconds(lambda: EMDE(**{**size, "epochs": 0}).fit(split.train))  # type: ignore[arg-type]
+    size = {"hidden": 3000, "batch_size": 512}
+    once = _seconds(lambda: EMDE.create({**size, "epochs": 1}).fit(split.train))
+    without = _seconds(lambda: EMDE.create({**size, "epochs": 0}).fit(split.train))
     wall, cpu = once[0] - without[0], once[1] - without[1]
     model = EMDE()
     cells = len(model.modalities) * model.n * model.width
@@ -101,7 +109,7 @@ def emde_epoch(split: SessionSplit, ceiling: dict[str, float]) -> dict[str, Any]
             "share of bf16 ceiling": rate / ceiling["bf16 product GFLOP/s"]}  # fmt: skip
 
 
-def _processor_seconds(work: Callable[[], Any]) -> tuple[float, float]:
+def _seconds(work: Callable[[], Any]) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
@@ -147,7 +155,7 @@ def main() -> int:
     else:
         line(f"{DATA} is not prepared: emde data prepare {DATA} adds the methods' speed to the report")
     name = report["time"].replace(":", "").replace("+0000", "Z")
-    path = settings.project_root() / "results/generated/bench" / f"{name}.json"
+    path = project_root() / "results/generated/bench" / f"{name}.json"
     write_json(path, report)
     line(f"report: {path}")
     return 0

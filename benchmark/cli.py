@@ -104,11 +104,12 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 def run_method(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings
+    from benchmark.data.root import project_root
     from benchmark.evaluate import evaluate
     from benchmark.run import run, splits_of
 
     chosen = settings.load()
-    out = args.out or settings.project_root() / "results/generated/runs"
+    out = args.out or project_root() / "results/generated/runs"
     overrides = parse_overrides(args.set)
     results = []
     for split in splits_of(args.data, args.split):

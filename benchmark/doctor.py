@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 
 from benchmark import environment, settings
 from benchmark.data import paths
+from benchmark.data.root import project_root
 from contracts import UserError, n_threads
 
 TOOLS = ("dvc", "prefect", "fastapi", "matplotlib", "py7zr", "scikit-learn", "pytest")
@@ -24,7 +26,7 @@ def examine() -> dict[str, Any]:
 
     from emde.train import has_bf16
 
-    root = settings.project_root()
+    root = project_root()
     disk = shutil.disk_usage(root)
     cuda = torch.cuda.is_available()
     report: dict[str, Any] = {
@@ -50,15 +52,10 @@ def _dvc(root: Path) -> dict[str, Any]:
     state: dict[str, Any] = {"profile": settings.current_profile()}
     if not (root / settings.PROFILE_FILE).is_file():
         return {**state, "stale": None, "note": "no profile chosen yet; run: emde profile sample"}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json", "--quiet"], cwd=root, capture_output=True, text=True
-    )
-    shown = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True)
-    if shown.returncode != 0:
-        return {**state, "stale": None, "note": (shown.stderr.strip().splitlines() or ["dvc status failed"])[-1]}
-    import json
-
-    return {**state, "up_to_date": done.returncode == 0, "stale": sorted(json.loads(shown.stdout or "{}"))}
+    status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True)
+    if status.returncode != 0:
+        return {**state, "stale": None, "note": (status.stderr.strip().splitlines() or ["dvc status failed"])[-1]}
+    return {**state, "stale": sorted(json.loads(status.stdout or "{}"))}
 
 
 def _problems(report: dict[str, Any]) -> list[str]:

@@ -101,5 +101,6 @@ def write_json(path: Path, content: Any) -> None:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():  # its folder may not even be one
+            temporary.unlink()
         raise UserError(f"{path}: cannot write: {error.strerror or error}") from None

@@ -30,6 +30,7 @@ DATA = {
     "RETAIL": "retail", "RSC15": "rsc15", "DIGI": "digi", "NOWP": "nowp", "30MU": "30mu", "AOTM": "aotm",
     "ML20M": "ml20m", "NETFLIX": "netflix", "MovieLens20M": "ml20m", "NetflixPrize": "netflix",
     "retailrocket": "retail", "diginetica": "digi", "30music": "30mu", "nowplaying": "nowp",
+    "rsc15": "rsc15", "aotm": "aotm",
 }  # fmt: skip
 REFERENCE_METRICS = {"HitRate": "HR", "MRR": "MRR", "Precision": "P", "Recall": "R", "MAP": "MAP", "NDCG": "NDCG"}
 

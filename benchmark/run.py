@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +69,6 @@ def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ran
 def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
     """Lists for every test user, fold-in items excluded."""
     n = len(split.profiles)
-    k = min(k, split.profiles.n_items)
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     with progress(f"rank {split.name} {split.split}", n) as advance:
         for start in range(0, n, CHUNK):
@@ -163,7 +164,7 @@ def used_device(params: dict[str, Any]) -> str:
 
 def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
     """The command that repeats a run."""
-    sets = "".join(f" --set '{name}={value}'" for name, value in overrides.items())
+    sets = "".join(f" --set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items())
     return f"emde run --data {data} --split {split} --method {method}{sets}" + (
         "" if seed is None else f" --seed {seed}"
     )

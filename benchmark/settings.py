@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark import methods
 from benchmark.data import registry
+from benchmark.data.root import project_root
 from benchmark.methods import Kind
 from contracts import Recommender, UserError
 
@@ -128,14 +129,6 @@ class Settings(Strict):
     def sources(self, kind: Kind, name: str, data: str) -> str:
         """Where the parameters of a row come from, for the foot of a table."""
         return next((layer.source for layer in reversed(self.layers(kind, name, data)) if layer.source), "defaults")
-
-
-def project_root() -> Path:
-    """The nearest folder above (or at) the working directory that holds params.yaml, else this checkout's."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / PARAMS).is_file() and (folder / "dvc.yaml").is_file():
-            return folder
-    return Path(__file__).resolve().parents[1]
 
 
 def load(path: Path | None = None) -> Settings:

@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 from contracts import UserError
 
 RANKS, RECORD = "ranks.parquet", "run.json"
+NEEDED = ("data", "split", "data_hashes")
+"""What a record must hold for its lists to be scored."""
 
 
 def parameter_hash(params: dict[str, Any]) -> str:
@@ -51,7 +53,7 @@ def write_run(
         columns = {name: pa.array(values) for name, values in rows.items()}
         columns["items"] = pa.FixedSizeListArray.from_arrays(pa.array(items.reshape(-1)), k)
         columns["scores"] = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), k)
-        pq.write_table(pa.table(columns), temporary / RANKS, compression="zstd")
+        pq.write_table(pa.table(columns), temporary / RANKS, compression="zstd", write_page_checksum=True)
         (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path in temporary.iterdir():
             with open(path, "rb") as stream:
@@ -68,20 +70,27 @@ def write_run(
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json of a run; raises UserError if the folder is no run."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{folder}: expected a run directory with {RECORD}, found none") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{folder / RECORD}: expected JSON, found an error at line {error.lineno}") from None
+    except ValueError as error:  # JSON or its encoding
+        raise UserError(f"{folder / RECORD}: expected JSON, found {error}") from None
+    missing = [name for name in NEEDED if not isinstance(record, dict) or name not in record]
+    if missing:
+        raise UserError(f"{folder / RECORD}: expected the record of a run, found no {', '.join(missing)}")
+    return record
 
 
 def read_ranks(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(items int32 [n, k], scores float32 [n, k]) of a run."""
     try:
-        table = pq.read_table(folder / RANKS, columns=["items", "scores"])
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise UserError(f"{folder / RANKS}: expected ranked lists, found {error}") from None
-    lists = [table[name].combine_chunks() for name in ("items", "scores")]
+        table = pq.read_table(folder / RANKS, columns=["items", "scores"], page_checksum_verification=True)
+        lists = [table[name].combine_chunks() for name in ("items", "scores")]
+        if not all(pa.types.is_fixed_size_list(column.type) for column in lists):
+            raise UserError(f"{folder / RANKS}: expected ranked lists, found {table.schema.types}")
+    except (OSError, pa.ArrowInvalid) as error:
+        trouble = str(error).splitlines()[0]
+        raise UserError(f"{folder / RANKS}: expected ranked lists, found {trouble}") from None
     k = lists[0].type.list_size
     items, scores = (column.flatten().to_numpy(zero_copy_only=False).reshape(-1, k) for column in lists)
     return items, scores
@@ -91,7 +100,8 @@ def find_runs(folder: Path) -> list[Path]:
     """Every run directory at or below a folder, sorted."""
     if (folder / RECORD).is_file():
         return [folder]
-    found = sorted(path.parent for path in folder.rglob(RECORD))
+    # a killed write leaves a hidden folder, which is no run
+    found = sorted(path.parent for path in folder.rglob(RECORD) if not path.parent.name.startswith("."))
     if not found:
         raise UserError(f"{folder}: expected a run directory (or a folder of them), found no {RECORD}")
     return found

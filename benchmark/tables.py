@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmark import published, render
 from benchmark.data import registry
-from benchmark.settings import Group, Settings, project_root
+from benchmark.data.root import project_root
+from benchmark.settings import Group, Settings
 from contracts import UserError
 
 SESSION_METRICS = ("HR@20", "MRR@20", "P@20", "R@20", "MAP@20")

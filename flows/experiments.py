@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from prefect import Flow, flow, get_run_logger, task
+from prefect import Flow, Task, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed
@@ -35,13 +35,13 @@ def _reproduce(stage: Stage, stale: bool) -> Any:
     return None
 
 
-def _task(kind: str) -> Callable[..., Any]:
+def _task(kind: str) -> Task[..., Any]:
     """The Prefect task of a kind of stage. Only ``fetch`` is tried again: any other failure would only repeat."""
     options = NETWORK if kind == "fetch" else {}
     return task(name=kind, task_run_name="{stage.label}", cache_policy=NO_CACHE, **options)(_reproduce)
 
 
-TASKS = {kind: _task(kind) for kind in dvc_stages.KINDS}
+TASKS: dict[str, Any] = {kind: _task(kind) for kind in dvc_stages.KINDS}
 
 
 @contextmanager

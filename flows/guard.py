@@ -2,7 +2,8 @@
 
 ``start`` puts a small guard process between us and the command, both in a process group of their own. The
 guard holds the read end of a pipe; when the pipe closes (``stop``, or our death by any signal) it ends the
-whole group: SIGTERM first, SIGKILL after the grace time. So a cancelled or killed flow leaves no stage behind.
+command, then the rest of the group: SIGTERM first, SIGKILL after the grace time. So a cancelled or killed flow
+leaves no stage behind.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def stop(process: subprocess.Popen[str], grace: float) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        process.wait(grace + 5)
+        process.wait(2 * grace + 5)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -65,8 +66,8 @@ def _others() -> list[int]:
     return found
 
 
-def _end_group(grace: float) -> None:
-    """SIGTERM to the group, SIGKILL to what is left of it after ``grace`` seconds."""
+def _end_others(grace: float) -> None:
+    """SIGTERM to what the command left in the group, SIGKILL to what is still there ``grace`` seconds later."""
     deadline = time.monotonic() + grace
     if _others():
         os.killpg(0, signal.SIGTERM)
@@ -87,11 +88,15 @@ def main(argv: Sequence[str]) -> int:
 
     def watch() -> None:
         os.read(0, 1)  # nothing is ever written: it returns when the pipe closes
-        _end_group(grace)
+        command.terminate()
+        try:
+            command.wait(grace)
+        except subprocess.TimeoutExpired:
+            command.kill()
 
     threading.Thread(target=watch, daemon=True).start()
     status = command.wait()
-    _end_group(grace)
+    _end_others(grace)
     return 128 - status if status < 0 else status
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from importlib.metadata import version
+from typing import Any
 
 from prefect.exceptions import TerminationSignal
 from prefect.runner import Runner
@@ -28,9 +29,18 @@ class Closed(ParameterSchema):
     additionalProperties: bool
 
 
+class Worker(Runner):
+    """Prefect's own SIGTERM handler leaves its flow runs to themselves; ours cancels them, and then stops."""
+
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        if not self.started:
+            raise KeyboardInterrupt
+        asyncio.run_coroutine_threadsafe(self.astop(), asyncio.get_running_loop())
+
+
 async def serve() -> None:
     """Register the deployments, print the address of each one's form, and serve until stopped."""
-    runner = Runner(name=NAME, pause_on_shutdown=False, limit=AT_ONCE, query_seconds=POLL)
+    runner = Worker(name=NAME, pause_on_shutdown=False, limit=AT_ONCE, query_seconds=POLL)
     for flow in FLOWS:
         deployment = await flow.ato_deployment(
             NAME, tags=["emde"], version=version("emde-suite"), entrypoint_type=EntrypointType.MODULE_PATH

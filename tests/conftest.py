@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, settings
+
 # before numpy, numba and torch are imported by any test
 os.environ.setdefault("EMDE_THREADS", "2")
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, os.environ["EMDE_THREADS"])
-
-import pytest
-from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).parents[1]
 

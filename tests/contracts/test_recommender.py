@@ -56,7 +56,7 @@ def test_bad_parameters_are_named_in_one_line(params, message: str) -> None:
 def test_good_parameters() -> None:
     assert Toy.create({"k": "5"}).k == 5
     assert Toy.create({}).model_dump() == {"k": 3, "similarity": "cosine", "parts": ()}
-    with pytest.raises(UserError, match="^Toy: unknown"):
+    with pytest.raises(UserError, match=r"^Toy: unknown"):
         Toy.create({"kk": 1})
 
 

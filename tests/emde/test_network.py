@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -144,7 +146,7 @@ def test_every_epoch_visits_every_example_once() -> None:
     batches, losses = train(network, 10)
     assert [len(batch) for batch in batches] == [4, 4, 2] * 3
     for epoch in range(3):
-        assert sorted(sum(batches[3 * epoch : 3 * epoch + 3], [])) == list(range(10))
+        assert sorted(chain(*batches[3 * epoch : 3 * epoch + 3])) == list(range(10))
     assert batches[:3] != batches[3:6], "shuffled anew"
     assert not network.training
     assert losses[-1] < losses[0]
