@@ -39,8 +39,8 @@ setup: $(VENV)/.installed  ## create .venv from the lock
 profile: setup
 	@emde profile $(PROFILE) >/dev/null
 
-repro: profile  ## run the chosen PROFILE to tables; only what changed is run
-	@dvc repro
+repro: setup  ## run the chosen PROFILE to tables; only what changed is run
+	@python -m flows.repro --profile $(PROFILE)
 	@emde tables --profile $(PROFILE)
 	@echo "page: $(CURDIR)/results/generated/$(PROFILE)/tables/index.html"
 
@@ -55,7 +55,7 @@ lint: setup
 test: lint  ## lint, types and all tests (but those that need a GPU)
 	@python -m pytest -m "not gpu" $(PYTEST)
 
-ui: profile  ## start the Prefect server and serve the flows
+ui: setup  ## start the Prefect server and serve the flows
 	@python -m flows.ui
 
 bench: setup  ## measure speed against this machine's own ceilings

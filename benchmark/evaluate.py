@@ -33,6 +33,8 @@ def evaluate(folder: Path) -> dict[str, Any]:
         ties = None
     else:
         raise UserError(f"{folder}: {record['data']} has no ranked lists to score")
+    if record["lists_sha256"] != store.lists_hash(items):
+        raise UserError(f"{folder / store.RANKS}: the lists are not those that {store.RECORD} describes; run it again")
     return {"run": record, "metrics": metrics, "intervals": intervals, "ties": ties}
 
 

@@ -73,9 +73,9 @@ def _session_rec() -> Iterator[Value]:
         for row in _rows("session_rec_published.csv"):
             if row["dataset"] in DATA and "window" in row["source"] and row["source"].startswith("umuai") == newest:
                 source = f"session-rec, {row['source']}: {row['table_title']}"
-                yield Value(
-                    DATA[row["dataset"]], SLICES, _method(row["algorithm"]), row["metric"], float(row["value"]), source
-                )
+                metric = row["metric"].replace("COV@", "Coverage@").replace("POP@", "Popularity@")
+                method = _method(row["algorithm"])
+                yield Value(DATA[row["dataset"]], SLICES, method, metric, float(row["value"]), source)
 
 
 def _session_rec_run() -> Iterator[Value]:

@@ -59,7 +59,8 @@ def as_dict(table: Table) -> dict[str, Any]:
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in escaped]) + "\n"
 
 
 def markdown(tables: Sequence[Table], title: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shlex
@@ -133,7 +132,7 @@ def run(
         "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
         "n_points": len(ranked.items),
-        "lists_sha256": lists_hash(ranked),
+        "lists_sha256": store.lists_hash(ranked.items),
         "device": used_device(params),
         "seconds": seconds,
         "peak_rss_mb": environment.peak_rss_mb(),
@@ -146,11 +145,6 @@ def run(
     }
     store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
     return folder
-
-
-def lists_hash(ranked: Ranked) -> str:
-    """sha256 of the listed items: equal lists, equal hash, whatever the file format."""
-    return hashlib.sha256(np.ascontiguousarray(ranked.items).tobytes()).hexdigest()
 
 
 def used_device(params: dict[str, Any]) -> str:

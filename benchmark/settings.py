@@ -150,8 +150,31 @@ def load(path: Path | None = None) -> Settings:
     return settings
 
 
+def check_parameters(settings: Settings) -> None:
+    """Build every recommender that params.yaml describes; raises UserError at the first bad parameter.
+
+    Apart from ``load`` because it imports every method, torch included.
+    """
+    for kind, rows in settings.methods.items():
+        same_kind = [data for data in settings.tuned if registry.get(data).kind == kind]
+        for name in rows:
+            for data in (None, *same_kind):
+                if data is None or name in settings.tuned[data]:
+                    settings.recommender(kind, name, data or "", {}, None, "cpu")
+
+
 def _check(settings: Settings, path: Path) -> None:
-    """Every name used must exist, and every parameter set must be valid, before anything runs."""
+    """Every data set and method that is named must exist."""
+    for kind, rows in settings.methods.items():
+        known = methods.catalogue(kind)
+        for name in rows:
+            if settings.base(kind, name) not in known:
+                raise UserError(f"{path}: methods.{kind}.{name}: unknown method {settings.base(kind, name)!r}")
+    for data, names in settings.tuned.items():
+        of_data = registry.get(data).kind
+        for name in names:
+            if of_data == "vectors" or name not in settings.methods.get(of_data, {}):
+                raise UserError(f"{path}: tuned.{data}: method {name!r} has no line in methods.{of_data}")
     for name, profile in settings.profiles.items():
         for kind, groups in (("session", profile.session), ("topk", profile.topk)):
             for group in groups:
@@ -159,7 +182,7 @@ def _check(settings: Settings, path: Path) -> None:
                     if registry.get(data).kind != kind:
                         raise UserError(f"{path}: profiles.{name}.{kind}: {data!r} is {registry.get(data).kind} data")
                 for method in group.methods:
-                    if method not in settings.methods[kind]:  # type: ignore[index]
+                    if method not in settings.methods[kind]:
                         raise UserError(
                             f"{path}: profiles.{name}.{kind}: method {method!r} has no line in methods.{kind}"
                         )
@@ -191,9 +214,11 @@ def profile_content(settings: Settings, name: str) -> str:
 
 
 def write_profile(name: str) -> Path:
-    """Write profile.yaml if it would change; returns its path."""
+    """Write profile.yaml if it would change, after a check of every parameter; returns its path."""
     path = project_root() / PROFILE_FILE
-    content = profile_content(load(), name)
+    settings = load()
+    content = profile_content(settings, name)
+    check_parameters(settings)
     if not path.exists() or path.read_text(encoding="utf-8") != content:
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(content, encoding="utf-8")
@@ -206,4 +231,7 @@ def current_profile() -> str:
     path = project_root() / PROFILE_FILE
     if not path.exists():
         return "sample"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))["profile"]
+    try:
+        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["profile"])
+    except (yaml.YAMLError, TypeError, KeyError):
+        raise UserError(f"{path}: expected a profile, found none; run: emde profile sample") from None

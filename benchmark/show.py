@@ -30,13 +30,14 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def show_run(result: Result) -> None:
+def show_run(result: Result, verbose: bool = False) -> None:
     for run in result.get("runs", [result]):
         record = run.get("run", run)
         metrics, intervals = run["metrics"], run["intervals"]
         rows = [
             [name, value, "[{:.4f}, {:.4f}]".format(*intervals[name]) if name in intervals else ""]
             for name, value in metrics.items()
+            if verbose or name.endswith(("@1", "@20"))
         ]
         seconds = record["seconds"]
         title = (
@@ -101,8 +102,6 @@ def show_tree(result: Any, indent: str = "") -> None:
 SHOWS: dict[str, Callable[[Result], None]] = {
     "data list": show_list,
     "data stats": show_stats,
-    "run": show_run,
-    "evaluate": show_run,
     "methods": show_methods,
     "tables": show_tables,
     "density": show_density,
@@ -112,4 +111,7 @@ SHOWS: dict[str, Callable[[Result], None]] = {
 def show(args: argparse.Namespace, result: Result) -> None:
     """Print a command's result for people."""
     key = f"data {args.part}" if args.command == "data" else args.command
-    SHOWS.get(key, show_tree)(result)
+    if key in ("run", "evaluate"):
+        show_run(result, args.verbose)
+    else:
+        SHOWS.get(key, show_tree)(result)

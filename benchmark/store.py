@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 from contracts import UserError
 
 RANKS, RECORD = "ranks.parquet", "run.json"
-NEEDED = ("data", "split", "data_hashes")
+NEEDED = ("data", "split", "data_hashes", "lists_sha256")
 """What a record must hold for its lists to be scored."""
 
 
@@ -47,8 +46,9 @@ def write_run(
     rows  what each list belongs to (session, position, ...), each [n]; items int32, scores float32 [n, k]
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
     try:
+        temporary.mkdir()
         k = items.shape[1]
         columns = {name: pa.array(values) for name, values in rows.items()}
         columns["items"] = pa.FixedSizeListArray.from_arrays(pa.array(items.reshape(-1)), k)
@@ -94,6 +94,11 @@ def read_ranks(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     k = lists[0].type.list_size
     items, scores = (column.flatten().to_numpy(zero_copy_only=False).reshape(-1, k) for column in lists)
     return items, scores
+
+
+def lists_hash(items: np.ndarray) -> str:
+    """sha256 of the listed items: equal lists, equal hash, whatever the file format."""
+    return hashlib.sha256(np.ascontiguousarray(items, np.int32).tobytes()).hexdigest()
 
 
 def find_runs(folder: Path) -> list[Path]:

@@ -100,7 +100,7 @@ def _ranking(
         sliced = len(dataset.splits) > 1
         found = {name: _read(folder / "metrics" / f"{data}--{name}.json") for name in names}
         rows = tuple(_row(settings, kind, data, name, found[name], sliced, metrics) for name in names)
-        results = next((value for value in found.values() if value), [])
+        results: list[dict[str, Any]] = next((value for value in found.values() if value), [])
         points = sum(result["run"]["n_points"] for result in results)
         what = "evaluation points" if kind == "session" else "test users"
         protocol = f"mean over {len(results)} slices" if sliced else f"split {dataset.splits[0]}"
@@ -110,7 +110,8 @@ def _ranking(
     return blocks
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(path: Path) -> Any:
+    """The JSON of a stage's output; an empty list where it has not run."""
     if not path.is_file():
         return []
     try:
@@ -156,10 +157,9 @@ def _cell(data: str, protocol: str, method: str, metric: str, results: list[dict
 
 def _density(data: str, folder: Path) -> Block:
     dataset = registry.get(data)
-    path = folder / "density" / f"{data}.json"
-    if not path.is_file():
+    result = _read(folder / "density" / f"{data}.json")
+    if not result:
         return Block(data, f"{dataset.title}: not run", ("Pearson r",), (), dataset.comparable)
-    result = json.loads(path.read_text(encoding="utf-8"))
     rows = []
     for row in result["rows"]:
         seeds = len(row["seeds"])

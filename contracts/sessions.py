@@ -101,6 +101,6 @@ class Sessions:
         stamps = (
             np.arange(len(items), dtype=np.float64)
             if times is None
-            else np.concatenate([np.asarray(row, dtype=np.float64) for row in times])
+            else np.array([time for row in times for time in row], dtype=np.float64)
         )
         return cls(items, stamps, offsets, n_items)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from contracts.errors import UserError
+
 VARIABLE = "EMDE_THREADS"
 
 
@@ -13,7 +15,9 @@ def n_threads() -> int:
     """Threads to use: EMDE_THREADS if set, else the cores this process may run on."""
     value = os.environ.get(VARIABLE)
     if value:
-        return max(1, int(value))
+        if not value.isdigit() or int(value) < 1:
+            raise UserError(f"{VARIABLE}: expected a whole number from 1, found {value!r}")
+        return int(value)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -71,5 +71,6 @@ def fit_network(
                 loss.backward()
                 optimizer.step()
                 advance(note=f"epoch {epoch + 1} loss {loss.item():.4f}")
-            schedule.step()
+            if starts:
+                schedule.step()
     network.eval()

@@ -151,7 +151,6 @@ def test_missing_mirror_and_no_network(emde, tmp_path, monkeypatch) -> None:
     refused(emde("data", "fetch", "movielens-100k", "--offline"), "EMDE_MIRROR", "nothing")
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="n_threads does not say which variable is wrong")
 def test_wrong_number_of_threads_in_the_environment(emde, monkeypatch) -> None:
     monkeypatch.setenv("EMDE_THREADS", "many")
     refused(emde(*RUN), "EMDE_THREADS")

@@ -14,7 +14,7 @@ from contracts import UserError
 ITEMS = np.array([[3, 1, -1], [2, 0, 1]], np.int32)
 SCORES = np.array([[2.5, 1, 0], [9, 8, 7]], np.float32)
 ROWS = {"session": np.array([0, 4], np.int32), "position": np.array([1, 2], np.int32)}
-RECORD = {"data": "d", "split": "all", "data_hashes": {}, "params": {"k": 3}}
+RECORD = {"data": "d", "split": "all", "data_hashes": {}, "lists_sha256": "", "params": {"k": 3}}
 
 
 @pytest.fixture

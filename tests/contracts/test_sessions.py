@@ -51,7 +51,6 @@ def test_nothing_at_all() -> None:
         assert len(empty.take(np.arange(len(lists)))) == len(lists)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="from_lists concatenates an empty list of times")
 def test_no_sessions_with_times() -> None:
     assert len(Sessions.from_lists([], 3, [])) == 0
 
