@@ -154,4 +154,5 @@ def test_default_number_of_threads(monkeypatch) -> None:
     monkeypatch.delenv("EMDE_THREADS")
     assert n_threads() >= 1
     monkeypatch.setenv("EMDE_THREADS", "0")
-    assert n_threads() == 1
+    with pytest.raises(UserError, match="EMDE_THREADS: expected a whole number from 1, found '0'"):
+        n_threads()
