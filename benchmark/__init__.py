@@ -1,0 +1,28 @@
+"""What is fair: data, splits, evaluation points, metrics, runs and tables.
+
+The few names a script needs are here; each is imported when it is first used, so that the command
+line starts fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "evaluate_all": "benchmark.evaluate",
+    "evaluation_points": "benchmark.points",
+    "fetch": "benchmark.data.fetch",
+    "load_split": "benchmark.data.load",
+    "per_point": "benchmark.metrics_session",
+    "per_user": "benchmark.metrics_topk",
+    "prepare": "benchmark.data.prepare",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""The command line: ``emde data | methods | run | evaluate | density | tables | profile | doctor``.
+"""The command line: ``emde data | methods | run | search | evaluate | density | tables | profile | doctor``.
 
 Heavy packages are imported by the command that needs them, after the thread counts are set. With
 ``--json`` exactly one object goes to stdout; everything else goes to stderr.
@@ -52,6 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int)
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
+
+    search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
+    search.add_argument("--data", required=True, metavar="NAME")
+    search.add_argument("--method", required=True, metavar="NAME")
+    search.add_argument("--trials", required=True, type=_positive, metavar="N", help="the method's defaults among them")
+    search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
+    search.add_argument("--points", type=_positive, metavar="N", help="rank about so many points only (whole sessions)")
+    search.add_argument("--seed", type=int, default=0)
+    search.add_argument("--out", type=Path, metavar="DIR", help="trial files (default: results/generated/search)")
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -134,6 +143,15 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     return results[0] if len(results) == 1 else {"runs": results}
 
 
+def run_search(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+    from benchmark.data.root import project_root
+    from benchmark.search import search
+
+    out = args.out or project_root() / "results/generated/search"
+    return search(settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, out)
+
+
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.evaluate import evaluate_all
 
@@ -182,7 +200,7 @@ def configure(args: argparse.Namespace) -> None:
     from contracts.threads import VARIABLE
 
     count = args.threads
-    if count is None and VARIABLE not in os.environ and args.command in ("run", "density"):
+    if count is None and VARIABLE not in os.environ and args.command in ("run", "search", "density"):
         from benchmark import settings
 
         count = settings.load().threads

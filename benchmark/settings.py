@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -69,6 +69,13 @@ class Density(Strict):
     source: str = ""
 
 
+class Multiples(Strict):
+    """Choices of a search that follow the data: multiples of its mean session length or its train's span in days."""
+
+    of: Literal["mean_length", "train_days"]
+    times: list[float] = Field(min_length=1)
+
+
 class Settings(Strict):
     """The whole of params.yaml."""
 
@@ -78,6 +85,9 @@ class Settings(Strict):
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
     density: dict[str, Density]
+    search: dict[Kind, dict[str, dict[str, Annotated[list[Any], Field(min_length=1)] | Multiples]]] = Field(
+        default_factory=dict, description="kind -> method -> parameter -> what a search chooses from"
+    )
 
     def profile(self, name: str) -> Profile:
         """One profile; raises UserError that lists the known ones."""
@@ -170,6 +180,10 @@ def _check(settings: Settings, path: Path) -> None:
         for name in rows:
             if settings.base(kind, name) not in known:
                 raise UserError(f"{path}: methods.{kind}.{name}: unknown method {settings.base(kind, name)!r}")
+    for kind, spaces in settings.search.items():
+        for name in spaces:
+            if name not in settings.methods.get(kind, {}):
+                raise UserError(f"{path}: search.{kind}: method {name!r} has no line in methods.{kind}")
     for data, names in settings.tuned.items():
         of_data = registry.get(data).kind
         for name in names:

@@ -15,7 +15,9 @@ Result = dict[str, Any]
 
 def grid(head: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> None:
     """A table on stdout; numbers keep four digits."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    if title:
+        line(title)
+    table = Table(box=None, pad_edge=False)
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
