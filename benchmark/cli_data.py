@@ -21,6 +21,9 @@ def add_commands(parts: Any, add: Callable[..., argparse.ArgumentParser]) -> Non
         child.add_argument("names", nargs="+", metavar="NAME")
         child.add_argument("--offline", action="store_true", help="never use the network")
     add("stats", data_stats, "statistics of every split beside the expected values", parts).add_argument("name")
+    page = add("page", data_page, "one HTML page: source, files, statistics beside the expected, distributions", parts)
+    page.add_argument("name")
+    page.add_argument("--out", type=Path, metavar="FILE", help="default: results/generated/data/NAME.html")
     export = add("export", data_export, "write every split in session-rec's tab-separated files", parts)
     export.add_argument("name")
     export.add_argument("--format", default="session-rec")
@@ -72,6 +75,12 @@ def data_stats(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.data.stats import stats
 
     return stats(args.name)
+
+
+def data_page(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import data_page
+
+    return {"written": str(data_page.write(args.name, args.out))}
 
 
 def data_export(args: argparse.Namespace) -> dict[str, Any]:

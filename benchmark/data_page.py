@@ -16,13 +16,12 @@ from benchmark.data.registry import Dataset
 from benchmark.data.root import project_root
 from benchmark.data.stats import stats
 from benchmark.data.store import read_json
-from benchmark.render import GENERATED_NOTE
 from contracts import UserError
 
 MEANING = {
     "paper": "the paper's own data and protocol",
     "public": "a public split: compare with what others published for it, not with the paper",
-    "generated": GENERATED_NOTE,
+    "generated": "Generated data: nothing here is comparable with the paper.",
 }
 
 
@@ -64,7 +63,7 @@ def page(name: str) -> str:
         repairs=repairs(name, order[0]),
         protocol=first.meta["protocol"],
         times=first.meta.get("times"),
-        plots=plots(sorted(opened, key=lambda split: order.index(split.meta["split"]))),
+        plots=plots(opened),
         vectors=vectors_line(first) if isinstance(first, VectorSet) else None,
     )
 
@@ -111,9 +110,7 @@ def tables(dataset: Dataset, found: dict[str, Any]) -> list[dict[str, Any]]:
 def grid(title: str, parts: dict[str, Any]) -> dict[str, Any]:
     """One table; a statistic that a column lacks is None."""
     keys = list(dict.fromkeys(key for part in parts.values() for key in (*part["found"], *part["expected"])))
-    rows = [
-        (key, [(part["found"].get(key), part["expected"].get(key)) for part in parts.values()]) for key in keys
-    ]
+    rows = [(key, [(part["found"].get(key), part["expected"].get(key)) for part in parts.values()]) for key in keys]
     expected = any(part["expected"] for part in parts.values())
     return {"title": title, "columns": list(parts), "rows": rows, "expected": expected}
 
@@ -124,7 +121,7 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, bool | str):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) or float(value).is_integer() else f"{value:,.4f}".rstrip("0")
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.4f}".rstrip("0")
 
 
 def vectors_line(split: VectorSet) -> str:

@@ -96,7 +96,7 @@ def search(
     settings: Settings, data: str, method: str, trials: int, seed: int = 0,
     split_name: str | None = None, points: int | None = None, out: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Try ``trials`` settings of a method, its defaults first; returns the trials, the best, and its line for ``tuned``.
+    """Try ``trials`` settings of a method, its defaults first: the trials, the best, and its line for ``tuned``.
 
     split_name  a tuning split (suffix ``:valid``; default: the default split's)
     points      rank only about so many validation points (whole sessions at random), None = all

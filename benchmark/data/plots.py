@@ -7,13 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
 from contracts import Sessions
@@ -25,7 +27,6 @@ INK = "#123456"
 """Stands for the page's text colour until the SVG is written."""
 STYLE = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "emde",
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -76,7 +77,7 @@ def _popularity(split: SessionSplit) -> Plot:
     return _finish(figure, axes, f"Item popularity, split {split.split}")
 
 
-def _parts(split: SessionSplit) -> list[tuple[str, Sessions, dict[str, str]]]:
+def _parts(split: SessionSplit) -> list[tuple[str, Sessions, dict[str, Any]]]:
     return [
         ("train", split.train, {"color": TRAIN, "linestyle": "-"}),
         ("test", split.test, {"color": TEST, "linestyle": "--"}),
@@ -106,7 +107,7 @@ def _per_day(splits: Sequence[SessionSplit]) -> Plot:
     approximate = splits[0].meta["times"] == "approximate"
     title = "Actions per day and the slices" + (" (approximate dates)" if approximate else "")
     rows = len(splits)
-    figure = Figure(figsize=(9.4, 3.0 + 0.22 * rows), layout="constrained")
+    figure = Figure(figsize=(11.5, 3.2 + 0.22 * rows), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 0.5 + 0.3 * rows])
     starts = [_date(begin + day * DAY) for day in range(len(counts) + 1)]
     above.stairs(counts, mdates.date2num(starts), fill=True, color=INK, alpha=0.35)
@@ -124,10 +125,10 @@ def _per_day(splits: Sequence[SessionSplit]) -> Plot:
     below.set_yticks(range(rows), [split.split for split in splits])
     below.invert_yaxis()
     below.set_ylabel("split")
-    below.set_xlabel("date (UTC)")
+    below.set_xlabel(f"date (UTC), {starts[0]:%Y-%m-%d} to {starts[-2]:%Y-%m-%d}")
     locator = mdates.AutoDateLocator(maxticks=9)
     below.xaxis.set_major_locator(locator)
-    below.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    below.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
     figure.legend(*below.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     bounds = "; ".join(f"split {s.split}: test from {_date(windows(s)[1]):%Y-%m-%d %H:%M}" for s in splits)
     return Plot(title, f"{title}. {bounds}.", _svg(figure, f"{title}. {bounds}."))
@@ -140,7 +141,9 @@ def _date(seconds: float) -> datetime:
 def _topk_plots(split: TopKSplit) -> list[Plot]:
     liked, disliked = split.train.liked, split.train.disliked
     per_user, per_item = np.diff(liked.indptr), np.bincount(liked.indices, minlength=len(split.item_ids))
-    curves = [("positives", per_user, per_item, {"color": TRAIN, "linestyle": "-"})]
+    curves: list[tuple[str, np.ndarray, np.ndarray, dict[str, Any]]] = [
+        ("positives", per_user, per_item, {"color": TRAIN, "linestyle": "-"})
+    ]
     share = None
     if disliked is not None and disliked.nnz:
         all_of_user = per_user + np.diff(disliked.indptr)
@@ -167,6 +170,7 @@ def _positives(split: TopKSplit, share: np.ndarray, overall: float) -> Plot:
     axes.axvline(overall, color=TEST, linestyle="--", label=f"of all ratings: {overall:.1%}")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0%}"))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_ylim(0, 1.3 * counts.max())
     return _finish(figure, axes, f"Share of positives per train user, split {split.split}")
 
 
@@ -192,7 +196,7 @@ def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _axes(title: str, x: str, y: str, log: bool = True) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    figure = Figure(figsize=(5.4, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, loc="left")
     axes.set_xlabel(x)
@@ -200,13 +204,16 @@ def _axes(title: str, x: str, y: str, log: bool = True) -> tuple[Figure, Axes]:
     if log:
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.grid(alpha=0.2)
     return figure, axes
 
 
 def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+            axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            axis.set_minor_formatter(NullFormatter())
     axes.legend()
     labels = ", ".join(str(label) for label in axes.get_legend_handles_labels()[1])
     text = f"{alt}: {labels}; {axes.get_xlabel()} against {axes.get_ylabel()}."
@@ -216,16 +223,12 @@ def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
 def _svg(figure: Figure, alt: str) -> str:
     """The figure without background, its ink the page's; deterministic."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    width, height = figure.get_size_inches() * 72
-    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    head = f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt" '
-    return head + re.sub(r'^<svg[^>]*?(?=xmlns:xlink|xmlns=)', "", _no_size(text))
-
-
-def _no_size(text: str) -> str:
-    head, rest = text.split(">", 1)
-    return re.sub(r' (width|height|viewBox|version)="[^"]*"', "", head) + ">" + rest
+    with mpl.rc_context({"svg.hashsalt": alt}):  # ids of two pictures on one page must differ
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
+    assert body is not None
+    inner = re.sub(r"<metadata>.*?</metadata>", "", body.group(1), flags=re.DOTALL)
+    inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(INK, "currentColor").replace("xlink:href", "href")
+    width, height = (round(side * 72, 1) for side in figure.get_size_inches())
+    look = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt"'
+    return f'<svg role="img" aria-label="{escape(alt)}" {look}>{inner}</svg>'

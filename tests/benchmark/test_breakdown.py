@@ -1,0 +1,51 @@
+"""benchmark.breakdown: by hand, and the groups add up to the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.breakdown import UNKNOWN, breakdown, quintile_of_item
+
+
+def test_by_hand() -> None:
+    counts = np.array([60, 10, 10, 20])
+    rank = np.array([1, 0, 4, 21, 2, 5])
+    position = np.array([1, 1, 3, 4, 9, 10])
+    target = np.array([0, -1, 1, 1, 3, 0])
+    found = breakdown(rank, position, target, counts)
+    assert found["position"] == {
+        "1": {"points": 2, "HR@20": 0.5, "MRR@20": 0.5},
+        "3-4": {"points": 2, "HR@20": 0.5, "MRR@20": 0.125},  # rank 21 is a miss at 20
+        "5-9": {"points": 1, "HR@20": 1.0, "MRR@20": 0.5},
+        "10+": {"points": 1, "HR@20": 1.0, "MRR@20": 0.2},
+    }
+    assert found["popularity"] == {
+        UNKNOWN: {"points": 1, "HR@20": 0.0, "MRR@20": 0.0},
+        "Q1": {"points": 2, "HR@20": 0.5, "MRR@20": 0.125},
+        "Q2": {"points": 1, "HR@20": 1.0, "MRR@20": 0.5},
+        "Q4": {"points": 2, "HR@20": 1.0, "MRR@20": pytest.approx(0.6)},
+    }
+
+
+def test_quintiles_hold_a_fifth_of_the_events() -> None:
+    counts = np.random.default_rng(0).integers(1, 50, 5000)
+    quintile = quintile_of_item(counts)
+    events = np.bincount(quintile, weights=counts, minlength=6)[1:]
+    np.testing.assert_allclose(events / counts.sum(), 0.2, atol=0.001)
+    assert (np.diff(quintile[np.argsort(counts, kind="stable")[::-1]][::-1]) >= 0).all()
+    assert set(quintile_of_item(np.zeros(3, int))) == {1}  # nothing known of any: nobody is popular
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.integers(1, 30), st.integers(-1, 6)), min_size=1), st.integers(0, 9))
+def test_groups_add_up(rows: list[tuple[int, int, int]], seed: int) -> None:
+    rank, position, target = np.array(rows).T
+    counts = np.random.default_rng(seed).integers(1, 9, 7)
+    for groups in breakdown(rank, position, target, counts).values():
+        assert sum(group["points"] for group in groups.values()) == len(rows)
+        hits = sum(group["points"] * group["HR@20"] for group in groups.values())
+        assert hits == pytest.approx(((rank > 0) & (rank <= 20)).sum())
+        total = sum(group["points"] * group["MRR@20"] for group in groups.values())
+        assert total == pytest.approx(sum(1 / r for r in rank if 0 < r <= 20))
