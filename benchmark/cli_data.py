@@ -38,6 +38,9 @@ def add_commands(parts: Any, add: Callable[..., argparse.ArgumentParser]) -> Non
     own.add_argument(
         "--columns", nargs="+", default=[], metavar="ROLE=COLUMN", help="session=, item=, time=, user=, rating="
     )
+    own.add_argument("--test-days", type=float, default=1.0, metavar="DAYS", help="sessions: the last days that test")
+    own.add_argument("--min-support", type=int, default=5, metavar="N", help="sessions: events an item needs")
+    own.add_argument("--heldout-users", type=int, metavar="N", help="ratings: test users (default: a tenth)")
     own.add_argument("--attributes", type=Path, metavar="FILE", help="csv with columns item, token")
 
 
@@ -91,18 +94,29 @@ def data_export(args: argparse.Namespace) -> dict[str, Any]:
 
 def data_add(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.data import add
+    from benchmark.data.prepare import prepare
 
-    columns = dict(pair("--columns", text) for text in args.columns) or None
-    if args.sessions is not None:
-        dataset = add.add_sessions(args.name, args.sessions, columns=columns, attributes=args.attributes)
-    elif args.ratings is not None:
-        dataset = add.add_ratings(args.name, args.ratings, columns=columns, attributes=args.attributes)
-    else:
+    if args.vectors is not None:
         name, file = pair("--vectors", args.vectors)
         if args.ids is None:
             raise UserError("--vectors: expected --ids FILE with the raw item ids of the rows, found none")
         return {"added": str(add.add_vectors(args.name, name, Path(file), args.ids)), "modality": f"vectors:{name}"}
-    return {"added": dataset.name, "kind": dataset.kind, "splits": list(dataset.splits + dataset.more_splits)}
+    columns = dict(pair("--columns", text) for text in args.columns) or None
+    if args.sessions is not None:
+        sizes = {"test_days": args.test_days, "min_support": args.min_support}
+        dataset = add.add_sessions(args.name, args.sessions, columns=columns, attributes=args.attributes, **sizes)
+    else:
+        held_out = args.heldout_users
+        dataset = add.add_ratings(
+            args.name, args.ratings, columns=columns, attributes=args.attributes, heldout_users=held_out
+        )
+    try:
+        prepared = prepare(dataset.name)
+    except UserError:
+        add.forget(dataset.name)
+        raise
+    splits = list(dataset.splits + dataset.more_splits)
+    return {"added": dataset.name, "kind": dataset.kind, "splits": splits, "prepared": str(prepared)}
 
 
 def pair(option: str, text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import metrics_session, metrics_topk, store
+from benchmark.breakdown import breakdown
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.points import evaluation_points
 from contracts import UserError
@@ -27,15 +28,15 @@ def evaluate(folder: Path) -> dict[str, Any]:
     if split.meta["columns"] != record["data_hashes"]["columns"]:
         raise UserError(f"{folder}: made from data with other hashes than the prepared {record['data']}; run it again")
     if isinstance(split, SessionSplit):
-        metrics, intervals, ties = _session(split, items, scores, folder)
+        metrics, intervals, ties, groups = _session(split, items, scores, folder)
     elif isinstance(split, TopKSplit):
         metrics, intervals = _topk(split, items, folder)
-        ties = None
+        ties = groups = None
     else:
         raise UserError(f"{folder}: {record['data']} has no ranked lists to score")
     if record["lists_sha256"] != store.lists_hash(items):
         raise UserError(f"{folder / store.RANKS}: the lists are not those that {store.RECORD} describes; run it again")
-    return {"run": record, "metrics": metrics, "intervals": intervals, "ties": ties}
+    return {"run": record, "metrics": metrics, "intervals": intervals, "ties": ties, "breakdown": groups}
 
 
 def _session(split: SessionSplit, items: np.ndarray, scores: np.ndarray, folder: Path):
@@ -47,7 +48,8 @@ def _session(split: SessionSplit, items: np.ndarray, scores: np.ndarray, folder:
     known = split.train.items[split.train.items >= 0]
     counts = np.bincount(known, minlength=split.train.n_items)
     metrics.update(metrics_session.of_lists(items, split.train.n_items, counts))
-    return metrics, intervals, metrics_session.tie_bounds(items, scores, points)
+    groups = breakdown(values, points.position, points.next_items, counts)
+    return metrics, intervals, metrics_session.tie_bounds(items, scores, points), groups
 
 
 def _topk(split: TopKSplit, items: np.ndarray, folder: Path):

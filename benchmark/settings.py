@@ -120,6 +120,9 @@ class Settings(Strict):
         self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
     ) -> Recommender:
         """Build a recommender: class defaults < method < tuned for the data < overrides, seed, device."""
+        known = {*methods.catalogue(kind), *self.methods.get(kind, {})}
+        if name not in known:
+            raise UserError(f"unknown {kind} method {name!r}; expected one of: {', '.join(sorted(known))}")
         cls = methods.find(kind, self.base(kind, name))
         params: dict[str, Any] = {}
         for layer in self.layers(kind, name, data):

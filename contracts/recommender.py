@@ -40,7 +40,7 @@ class Recommender(BaseModel):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "parameters"
             method = name or cls.__name__
-            if first["type"] == "extra_forbidden":
+            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
                 known = ", ".join(cls.model_fields) or "none"
                 raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
             raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None

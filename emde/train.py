@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from contracts import n_threads
+from contracts import UserError, n_threads
 from contracts.progress import progress
 from emde.network import SketchNetwork
 
@@ -19,9 +19,10 @@ DType = Literal["auto", "float32", "bf16"]
 def pick_device(device: Device) -> torch.device:
     """``auto`` takes the GPU if there is one. Also sets torch's CPU threads to ours."""
     torch.set_num_threads(n_threads())
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError("device: expected a CUDA device for 'cuda', found none that torch can use")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")
 
 
 def has_bf16(device: torch.device) -> bool:

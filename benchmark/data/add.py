@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import yaml
+from filelock import FileLock
 
-from benchmark.data import registry
+from benchmark.data import paths, registry
 from benchmark.data.parsers import parse
 from benchmark.data.registry import Dataset
 from benchmark.data.root import data_root
-from benchmark.data.store import sha256
-from benchmark.data.tables import SessionTable
+from benchmark.data.store import replace_folder, sha256
+from benchmark.data.tables import Parsed, RatingTable, SessionTable
 from contracts import UserError
 
 SESSION_COLUMNS = {"session": "SessionId", "item": "ItemId", "time": "Time", "user": "UserId"}
@@ -36,28 +40,30 @@ def add_sessions(
 
     columns: role (session, item, time, user) -> the file's column name; session-rec's names by default.
     attributes: file with columns item, token. The last ``test_days`` become the test, split '0'.
-    Raises UserError naming the file, the column and the row that is wrong.
+    Raises UserError naming the file, the column and the row that is wrong; then nothing has changed.
     """
     if source.is_dir():
         files = [source / "all_train_seq.txt", source / "test.txt"]
         entry: dict[str, Any] = {"parser": "srgnn", "splits": ["published"], "options": {"protocol": "sr-gnn"}}
-    else:
-        files = [source]
-        names = SESSION_COLUMNS | (columns or {})
-        entry = {"parser": "user-sessions", "splits": ["0"], "options": {"events": source.name, "columns": names}}
-    dataset = _register(name, "session", entry, files, attributes)
-    if not source.is_dir():
-        table = parse(dataset, data_root() / "raw" / name).table
-        assert isinstance(table, SessionTable)
-        span = (table.times.max() - table.times.min()) / 86400
+        if columns:
+            raise UserError(f"{source}: an SR-GNN split has no columns to name, found: {', '.join(columns)}")
+        return _register(name, "session", entry, files, attributes, lambda parsed: None)
+    entry = {
+        "parser": "user-sessions",
+        "splits": ["0"],
+        "options": {"events": source.name, "columns": _roles(SESSION_COLUMNS, columns)},
+    }
+
+    def slice_by_span(parsed: Parsed) -> None:
+        assert isinstance(parsed.table, SessionTable)
+        span = (parsed.table.times.max() - parsed.table.times.min()) / 86400
         if span <= test_days:
-            _forget(name)
             raise UserError(f"{source}: expected more than {test_days:g} days of sessions, found {span:.2f}")
         # The last event must not fall out of the window by rounding.
         window = {"train_days": float(span - test_days), "test_days": test_days + 1e-6, "shift_days": 1, "count": 1}
         entry["options"]["slices"] = {"min_support": min_support, "min_length": 2, **window}
-        dataset = _register(name, "session", entry, files, attributes)
-    return dataset
+
+    return _register(name, "session", entry, [source], attributes, slice_by_span)
 
 
 def add_ratings(
@@ -71,43 +77,64 @@ def add_ratings(
     """Register ratings from csv, tsv, txt or Parquet; splits cold-user, per-user (and temporal with times).
 
     columns: role (user, item, rating, time) -> the file's column name. A tenth of the users is held out
-    for the test and for validation unless ``heldout_users`` says otherwise.
+    for the test and for validation unless ``heldout_users`` says otherwise. A rating of 4 or more is positive.
     """
-    names = RATING_COLUMNS | (columns or {})
     entry: dict[str, Any] = {
         "parser": "user-ratings",
         "splits": ["cold-user"],
         "more_splits": ["per-user"],
-        "options": {"events": source.name, "columns": names, "heldout_users": heldout_users or 1},
+        "options": {"events": source.name, "columns": _roles(RATING_COLUMNS, columns)},
     }
-    dataset = _register(name, "topk", entry, [source], attributes)
-    table: Any = parse(dataset, data_root() / "raw" / name).table
-    if heldout_users is None:
-        entry["options"]["heldout_users"] = max(1, len(np.unique(table.users)) // 10)
-    if table.times is not None:
-        entry["more_splits"].append("temporal")
-    return _register(name, "topk", entry, [source], attributes)
+
+    def hold_out(parsed: Parsed) -> None:
+        assert isinstance(parsed.table, RatingTable)
+        tenth = max(1, len(np.unique(parsed.table.users)) // 10)
+        entry["options"]["heldout_users"] = tenth if heldout_users is None else heldout_users
+        if parsed.table.times is not None:
+            entry["more_splits"].append("temporal")
+
+    return _register(name, "topk", entry, [source], attributes, hold_out)
 
 
 def add_vectors(dataset: str, vector_name: str, vectors: Path, ids: Path) -> Path:
     """Attach item vectors of any origin to a data set: vectors [n, d] (.npy) and n raw item ids, one per line.
 
-    Raises UserError for a wrong shape, values that are not finite, or ids that repeat.
+    Raises UserError for a wrong shape, values that are not finite, ids that repeat, or (where the data set
+    is prepared) ids of which none is one of its items.
     """
     _check_name(vector_name)
     array = _read_npy(vectors)
-    names = ids.read_text(encoding="utf-8").split("\n")
-    names = names[:-1] if names and not names[-1] else names
+    try:
+        names = _lines(ids)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{ids}: expected text in UTF-8, one item id per line: {error}") from None
     if len(names) != len(array):
         raise UserError(f"{ids}: expected {len(array)} ids for the rows of {vectors}, found {len(names)}")
-    repeated = len(names) - len(set(names))
-    if repeated:
-        raise UserError(f"{ids}: expected each id once, found {repeated} repeated")
+    first: dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        if first.setdefault(name, number) != number:
+            raise UserError(f"{ids}: line {number}: expected each id once, found {name!r} again (line {first[name]})")
     folder = _vector_folder(dataset)
+    _check_items(dataset, ids, names)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{vector_name}.npy", array)
     (folder / f"{vector_name}.ids").write_text("\n".join(names) + "\n", encoding="utf-8")
     return folder / f"{vector_name}.npy"
+
+
+def _lines(path: Path) -> list[str]:
+    names = path.read_text(encoding="utf-8-sig").split("\n")  # text mode: CRLF has become \\n
+    return names[:-1] if names and not names[-1] else names
+
+
+def _check_items(dataset: str, ids: Path, names: list[str]) -> None:
+    """At least one id must be an item; silent for data that is not prepared."""
+    known = registry.get(dataset)
+    catalogue = paths.split_dir(dataset, known.default_split) / "catalogue.parquet"
+    if catalogue.exists():
+        items = [str(item) for item in pq.read_table(catalogue, columns=["item_id"]).column("item_id").to_pylist()]
+        if not set(items) & set(names):
+            raise UserError(f"{ids}: expected item ids of {known.name} such as {items[0]!r}, found {names[0]!r}")
 
 
 def vector_names(dataset: str) -> list[str]:
@@ -122,7 +149,7 @@ def item_vectors(dataset: str, vector_name: str, item_ids: np.ndarray) -> tuple[
         present = ", ".join(vector_names(dataset)) or "none"
         raise UserError(f"{path}: no item vectors '{vector_name}'; found: {present}")
     array = np.load(path)
-    names = path.with_suffix(".ids").read_text(encoding="utf-8").splitlines()
+    names = _lines(path.with_suffix(".ids"))
     row = {name: number for number, name in enumerate(names)}
     rows = np.array([row.get(str(item), -1) for item in item_ids.tolist()], np.int64)
     known = rows >= 0
@@ -151,35 +178,70 @@ def _check_name(name: str) -> None:
         raise UserError(f"'{name}': expected a name of lower-case letters, digits, '.', '_' and '-'")
 
 
-def _register(name: str, kind: str, entry: dict[str, Any], sources: list[Path], attributes: Path | None) -> Dataset:
-    """Copy the files, write the entry, read the data once; nothing stays behind if it cannot be read."""
+def _roles(known: dict[str, str], given: dict[str, str] | None) -> dict[str, str]:
+    """Role -> column: the defaults, overlaid by what was given."""
+    for role in given or {}:
+        if role not in known:
+            raise UserError(f"--columns: unknown role '{role}'; expected one of: {', '.join(known)}")
+    return known | (given or {})
+
+
+def _register(
+    name: str,
+    kind: str,
+    entry: dict[str, Any],
+    sources: list[Path],
+    attributes: Path | None,
+    complete: Callable[[Parsed], None],
+) -> Dataset:
+    """Copy the files, read them, let ``complete`` finish the entry, write it.
+
+    What an earlier data set of the same name left stays as it was until everything has been read.
+    """
     _check_name(name)
     own = registry.user_folder() / f"{name}.yaml"
-    if not own.exists() and name in registry.names():
+    if not own.exists() and (name in registry.names() or name in registry.ALIASES):
         raise UserError(f"'{name}' is a built-in data set; choose another name")
     files = [*sources, attributes] if attributes else sources
-    folder = data_root() / "raw" / name
-    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         if not file.is_file():
             raise UserError(f"{file}: no such file")
-        shutil.copyfile(file, folder / file.name)
     if attributes:
         entry["options"]["attributes"] = attributes.name
     about = {"title": f"{name} (own data)", "licence": "own", "citation": "own data", "homepage": "own"}
     known = [{"name": file.name, "sha256": sha256(file), "size": file.stat().st_size} for file in files]
     written = {"name": name, "kind": kind, **about, "comparable": "public", "files": known, **entry}
-    dataset = Dataset(**written)
-    own.parent.mkdir(parents=True, exist_ok=True)
-    own.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
-    try:
-        parse(dataset, folder)
-    except UserError:
-        _forget(name)
-        raise
+    locks = data_root() / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{name}.lock"):
+        with replace_folder(data_root() / "raw" / name) as folder:
+            for file in files:
+                shutil.copyfile(file, folder / file.name)
+            parsed = parse(Dataset(**written), folder)
+            if attributes:
+                _check_attributes(attributes, parsed)
+            complete(parsed)
+        dataset = Dataset(**written)
+        own.parent.mkdir(parents=True, exist_ok=True)
+        temporary = own.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
+        os.replace(temporary, own)
+        shutil.rmtree(data_root() / "prepared" / name, ignore_errors=True)  # of the files before
     return dataset
 
 
-def _forget(name: str) -> None:
+def _check_attributes(path: Path, parsed: Parsed) -> None:
+    """At least one item of the attributes must be an item of the data."""
+    table = parsed.table
+    assert isinstance(table, SessionTable | RatingTable)
+    items = table.item_ids if isinstance(table, SessionTable) else np.unique(table.items)
+    named = table.edges["attribute"].items
+    if not set(named.tolist()) & set(items.tolist()):
+        raise UserError(f"{path}: column 'item': expected items of the data such as {items[0]!r}, found {named[0]!r}")
+
+
+def forget(name: str) -> None:
+    """Remove a user's data set: entry, copied files, prepared splits."""
     (registry.user_folder() / f"{name}.yaml").unlink(missing_ok=True)
-    shutil.rmtree(data_root() / "raw" / name, ignore_errors=True)
+    for folder in ("raw", "prepared"):
+        shutil.rmtree(data_root() / folder / name, ignore_errors=True)

@@ -60,10 +60,13 @@ def _fetch_file(dataset: Dataset, registered: File, folder: Path, mirror: str | 
     target = folder / file.name
     if file.unpack and not target.exists() and _members_present(dataset, file, folder):
         return
-    if not _present(dataset, file, target):
+    damage = _damage(file, target)
+    if damage is not None:
         troubles = _from_sources(dataset, file, target, mirror, offline)
         if troubles is not None:
-            raise UserError(_failure(dataset, file, folder, troubles, offline))
+            raise UserError(_failure(dataset, file, folder, damage, troubles, offline))
+        if damage:
+            log.warning("%s: was damaged (%s); fetched again", target, damage)
     if not registered.sha256:
         checksums.record(dataset.name, target)
     if file.unpack and not _members_present(dataset, file, folder):
@@ -72,15 +75,15 @@ def _fetch_file(dataset: Dataset, registered: File, folder: Path, mirror: str | 
             checksums.record(dataset.name, folder / member)
 
 
-def _present(dataset: Dataset, file: File, target: Path) -> bool:
+def _damage(file: File, target: Path) -> str | None:
+    """None where the file lies there as it should, an empty text where there is none, else what is wrong."""
     if not target.exists():
-        return False
+        return ""
     try:
         check(file, target)
     except ChecksumError as error:
-        log.warning("%s: damaged (%s); fetching it again", target, error)
-        return False
-    return True
+        return str(error)
+    return None
 
 
 def _members_present(dataset: Dataset, file: File, folder: Path) -> bool:
@@ -90,8 +93,11 @@ def _members_present(dataset: Dataset, file: File, folder: Path) -> bool:
     for member in file.unpack:
         if checksums.recorded(dataset.name, member) is None:
             checksums.record(dataset.name, folder / member)
-        elif not _present(dataset, checksums.enforced(dataset.name, File(name=member)), folder / member):
-            return False
+        else:
+            damage = _damage(checksums.enforced(dataset.name, File(name=member)), folder / member)
+            if damage is not None:
+                log.warning("%s: damaged (%s); unpacking it again", folder / member, damage)
+                return False
     return True
 
 
@@ -116,7 +122,7 @@ def _from_sources(dataset: Dataset, file: File, target: Path, mirror: str | None
 
 
 def _sources(dataset: Dataset, file: File, mirror: str | None, offline: bool) -> list[str]:
-    places = [f"{mirror.rstrip('/')}/{dataset.name}/{file.name}"] if mirror else []
+    places = [f"{mirror.rstrip('/')}/{dataset.mirror or dataset.name}/{file.name}"] if mirror else []
     places += file.urls
     return [place for place in places if not (offline and _is_url(place))]
 
@@ -135,10 +141,10 @@ def _copy(file: File, source: Path, target: Path) -> None:
     publish(part, target)
 
 
-def _failure(dataset: Dataset, file: File, folder: Path, troubles: list[str], offline: bool) -> str:
+def _failure(dataset: Dataset, file: File, folder: Path, damage: str, troubles: list[str], offline: bool) -> str:
     what = f"{dataset.name}: {file.name}"
-    if (folder / file.name).exists():
-        what += " is damaged and"
+    if damage:
+        what += f" is damaged ({damage}) and"
     tried = "; ".join(troubles) or "no source to try"
     if dataset.manual:
         unpacked = f" (or its unpacked {', '.join(file.unpack)})" if file.unpack else ""
@@ -156,7 +162,7 @@ def _generate(dataset: Dataset, folder: Path) -> None:
     if (folder / GENERATED).exists() and read_json(folder / GENERATED)["recipe"] == digest:
         known = read_json(folder / GENERATED)["files"]
         files = [File(name=name, sha256=value) for name, value in known.items()]
-        if all(_present(dataset, file, folder / file.name) for file in files):
+        if all(_damage(file, folder / file.name) is None for file in files):
             return
     with replace_folder(folder) as temporary:
         generate(dataset, temporary)

@@ -15,7 +15,7 @@ import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
 from contracts import Sessions
@@ -25,7 +25,7 @@ TRAIN, TEST = "#2f8fce", "#d9662b"
 """Blue and vermilion: told apart by colour-blind readers, on white and on black; lines also differ in dash."""
 INK = "#123456"
 """Stands for the page's text colour until the SVG is written."""
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -212,7 +212,7 @@ def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
-            axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}" if x >= 1e-4 else f"{x:.9f}".rstrip("0")))
             axis.set_minor_formatter(NullFormatter())
     axes.legend()
     labels = ", ".join(str(label) for label in axes.get_legend_handles_labels()[1])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from benchmark import cli, store
@@ -154,6 +155,12 @@ def test_missing_mirror_and_no_network(emde, tmp_path, monkeypatch) -> None:
 def test_wrong_number_of_threads_in_the_environment(emde, monkeypatch) -> None:
     monkeypatch.setenv("EMDE_THREADS", "many")
     refused(emde(*RUN), "EMDE_THREADS")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_gpu(emde) -> None:
+    run = [{"ar": "emde"}.get(word, word) for word in RUN]
+    refused(emde(*run, "--device", "cuda"), "device", "CUDA")
 
 
 def test_wrong_params_file(emde, tmp_path, monkeypatch) -> None:

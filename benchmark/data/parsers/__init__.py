@@ -17,6 +17,7 @@ PARSERS = {
     "movielens-csv": "benchmark.data.parsers.movielens:parse_csv",
     "movielens-folds": "benchmark.data.parsers.movielens_folds:parse",
     "srgnn": "benchmark.data.parsers.srgnn:parse",
+    "sslrec": "benchmark.data.parsers.sslrec:parse",
     "diginetica": "benchmark.data.parsers.diginetica:parse",
     "yoochoose": "benchmark.data.parsers.yoochoose:parse",
     "playlists": "benchmark.data.parsers.playlists:parse_csv",

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.data.parsers.csvio import FLOAT, INT, read_columns
+from benchmark.data.parsers.csvio import DATE, FLOAT, INT, read_columns
 from benchmark.data.parsers.pickles import read_plain
+from benchmark.data.parsers.user import attribute_edges
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Edges, Parsed, SessionTable
 from contracts import UserError
@@ -23,7 +24,7 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     """The published split; times are event numbers, or approximate where daily traffic is known.
 
     Options: min_prefix (shortest published prefix); test_times (file of timed test sessions);
-    traffic (file of sessions per day); categories (raw ids of the test week -> product-categories.csv).
+    traffic (file of sessions per day); raw_test (raw ids of the test week), with it categories and purchases.
     """
     options = dataset.options
     train = _read_sessions(folder / "all_train_seq.txt")
@@ -38,7 +39,12 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     else:
         stamps = np.arange(sum(map(len, train)) + sum(map(len, test)), dtype=np.float64)
         train_times, test_times = np.split(stamps, [sum(map(len, train))])
-    edges = {"category": _categories(dataset, folder, timed)} if "categories" in options and timed else {}
+    edges = attribute_edges(dataset, folder)
+    if "raw_test" in options and timed:
+        raw_ids, begin = _raw_ids(folder / options["raw_test"], timed)
+        edges["category"] = _categories(folder / options["categories"], raw_ids)
+        edges["purchase"], late = _purchases(folder / options["purchases"], raw_ids, begin)
+        counts["purchases in or after the test week, left out"] = late
     train_table = _table(train, train_times, 0, edges)
     test_table = _table(test, test_times, len(train), edges)
     whole = _table(train + test, np.concatenate([train_times, test_times]), 0, edges)
@@ -116,13 +122,10 @@ def _approximate_times(
     return np.repeat(last, lengths) - STEP * left, test_times
 
 
-def _categories(dataset: Dataset, folder: Path, timed: list[list[tuple[int, int]]]) -> Edges:
-    """Categories through the raw ids of the test week: matched by session, no label is used."""
-    raw = read_columns(
-        folder / dataset.options["raw_test"],
-        {"sessionId": INT, "itemId": INT, "timeframe": INT, "Time": FLOAT},
-        sep="\t",
-    )
+def _raw_ids(path: Path, timed: list[list[tuple[int, int]]]) -> tuple[dict[int, int], float]:
+    """Item -> raw id, matched by the sessions' clocks (no label is used); and when the first day of the test began."""
+    types = {"sessionId": INT, "itemId": INT, "timeframe": INT, "Time": FLOAT}
+    raw = read_columns(path, types, sep="\t")
     order = np.lexsort((raw["timeframe"], raw["sessionId"]))
     starts = np.flatnonzero(np.diff(raw["sessionId"][order], prepend=-1))
     groups = np.split(order, starts[1:])
@@ -132,9 +135,26 @@ def _categories(dataset: Dataset, folder: Path, timed: list[list[tuple[int, int]
         events = sorted(session, key=lambda event: event[1])
         ids = by_clock.get(tuple(time for _, time in events))
         if ids is None:
-            raise UserError(f"{folder / dataset.options['raw_test']}: no session with the clock {events[:3]} ...")
+            raise UserError(f"{path}: no session with the clock {events[:3]} ...")
         mapping |= {item: int(identity) for (item, _), identity in zip(events, ids, strict=True)}
-    table = read_columns(folder / dataset.options["categories"], {"itemId": INT, "categoryId": INT}, sep=";")
+    return mapping, float(raw["Time"].min())
+
+
+def _categories(path: Path, raw_ids: dict[int, int]) -> Edges:
+    table = read_columns(path, {"itemId": INT, "categoryId": INT}, sep=";")
     category = dict(zip(table["itemId"].tolist(), table["categoryId"].tolist(), strict=True))
-    known = [(item, category[raw_id]) for item, raw_id in sorted(mapping.items()) if raw_id in category]
+    known = [(item, category[raw_id]) for item, raw_id in sorted(raw_ids.items()) if raw_id in category]
     return Edges(np.array([item for item, _ in known]), np.array([f"category={value}" for _, value in known], object))
+
+
+def _purchases(path: Path, raw_ids: dict[int, int], begin: float) -> tuple[Edges, int]:
+    """Items bought in one session share its token; and how many purchases were too late to be known in train.
+
+    Dates are days of UTC+8, as those of the raw test file.
+    """
+    table = read_columns(path, {"sessionId": INT, "eventdate": DATE, "itemId": INT}, sep=";")
+    early = table["eventdate"] - 8 * 3600 < begin
+    items = {raw_id: item for item, raw_id in raw_ids.items()}
+    mapped = np.array([items.get(raw_id, -1) for raw_id in table["itemId"].tolist()], np.int64)
+    used = early & (mapped >= 0)
+    return Edges.shared(mapped[used], table["sessionId"][used]), int((~early).sum())

@@ -24,7 +24,7 @@ def parse_sessions(dataset: Dataset, folder: Path) -> Parsed:
     moved = int((np.diff(order) != 1).sum())
     groups = {"user": columns["user"][order]} if "user" in columns else None
     table = SessionTable.from_columns(
-        columns["session"][order], columns["item"][order], times[order], groups, _edges(dataset, folder)
+        columns["session"][order], columns["item"][order], times[order], groups, attribute_edges(dataset, folder)
     )
     return Parsed(table, counts={"rows": len(table), "breaks in the (session, time) order of the file": moved})
 
@@ -38,7 +38,7 @@ def parse_ratings(dataset: Dataset, folder: Path) -> Parsed:
         columns["item"][keep],
         columns["rating"][keep].astype(np.float32),
         columns["time"][keep] if "time" in columns else None,
-        _edges(dataset, folder),
+        attribute_edges(dataset, folder),
     )
     return Parsed(table, counts={"rows": len(keep), "duplicates dropped": int((~keep).sum())})
 
@@ -57,7 +57,9 @@ def read_named(path: Path, names: dict[str, str], optional: tuple[str, ...]) -> 
         raw = read_columns(path, wanted, sep="," if path.suffix == ".csv" else "\t", optional=absent)
     found = {role: raw[column] for role, column in names.items() if column in raw}
     return {
-        role: _numbers(path, names[role], values, role == "time") if role in ("time", "rating") else _ids(values)
+        role: _numbers(path, names[role], values, role == "time")
+        if role in ("time", "rating")
+        else _ids(path, names[role], values)
         for role, values in found.items()
     }
 
@@ -73,14 +75,20 @@ def _read_parquet(path: Path, wanted: list[str], optional: list[str]) -> dict[st
         raise UserError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
     for name in table.column_names:
         if table.column(name).null_count:
-            raise UserError(f"{path}: column '{name}': expected a value, found an empty field")
+            row = int(np.flatnonzero(table.column(name).is_null().to_numpy())[0]) + 1
+            raise UserError(f"{path}: column '{name}', data row {row}: expected a value, found an empty field")
+    if not table.num_rows:
+        raise UserError(f"{path}: expected rows, found none")
     return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
-def _ids(values: np.ndarray) -> np.ndarray:
+def _ids(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     if np.issubdtype(values.dtype, np.integer):
         return values.astype(np.int64)
     text = pd.Series(values).astype(str)
+    empty = np.flatnonzero(text.str.strip() == "")
+    if len(empty):
+        raise UserError(f"{path}: column '{name}', data row {empty[0] + 1}: expected an id, found an empty field")
     return text.astype(np.int64).to_numpy() if text.str.fullmatch(r"\d{1,18}").all() else text.to_numpy(object)
 
 
@@ -97,7 +105,8 @@ def _numbers(path: Path, name: str, values: np.ndarray, is_time: bool) -> np.nda
     return numbers.to_numpy(np.float64)
 
 
-def _edges(dataset: Dataset, folder: Path) -> dict[str, Edges]:
+def attribute_edges(dataset: Dataset, folder: Path) -> dict[str, Edges]:
+    """Option ``attributes``: a file with columns item, token."""
     if "attributes" not in dataset.options:
         return {}
     columns = read_named(folder / dataset.options["attributes"], {"item": "item", "token": "token"}, ())

@@ -81,6 +81,7 @@ class Dataset(BaseModel):
     tolerance: float = Field(0.0, ge=0)
     comparable: Literal["paper", "public", "generated"]
     approximate: str | None = Field(None, description="what is approximate, shown in every table")
+    mirror: str | None = Field(None, description="folder of a mirror that holds the files, where not the name")
     manual: str | None = Field(None, description="page and steps where a source needs a person")
     generator: str | None = None
     paper: str = Field("", description="what the paper took from it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from benchmark.data.splits.ratings import (
     to_matrices,
 )
 from benchmark.data.splits.types import SplitData, attribute_columns, csr_columns
-from benchmark.data.tables import Array, Parsed, RatingTable
+from benchmark.data.tables import Array, Edges, Parsed, RatingTable
 from contracts import UserError
 
 HISTORY = 0.8
@@ -109,10 +110,15 @@ def temporal(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[S
 
 
 def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
-    """NCF's published test: every rating is a positive; one item per user against 99 given ones."""
+    """A published test of one item per user; every rating is a positive.
+
+    The parser gives under ``extra``: users, items; negatives [n, 99] where only these are ranked (NCF); catalogue
+    where it is more than the rated items; further, the attributes whose tokens are users (views, carts).
+    """
     given = parsed.extra["leave-one-out"]
     users, user_ids = codes(table.users)
-    items, item_ids = codes(table.items)
+    item_ids = given.get("catalogue", np.unique(table.items))
+    items = np.searchsorted(item_ids, table.items)
     shape = (len(user_ids), len(item_ids))
     rows = np.searchsorted(user_ids, given["users"])
     targets = np.searchsorted(item_ids, given["items"])
@@ -120,10 +126,8 @@ def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Itera
     everything = binary(users, items, shape)
     train = (everything - heldout).tocsr()
     train.eliminate_zeros()
-    negatives = np.searchsorted(item_ids, given["negatives"])
-    both = np.column_stack([targets, negatives])
-    candidates = binary(np.repeat(rows, both.shape[1]), both.ravel(), shape)
-    protocol: dict[str, Any] = {"name": "leave-one-out", "positive": "every rating", "candidates": "1 + 99, published"}
+    ranked = "1 + 99, published" if "negatives" in given else "all items"
+    protocol: dict[str, Any] = {"name": "leave-one-out", "positive": "every rating", "candidates": ranked}
     tuning = {**protocol, "candidates": "all items", "seed": SEED}
     rest, valid = hold_out_one(train)
     for name, known, target, rule in (
@@ -132,9 +136,25 @@ def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Itera
     ):
         columns = _matrices("train", known, None) | _matrices("profile", known, None)
         columns |= csr_columns("heldout", target) | {"train_user_ids": user_ids, "user_ids": user_ids}
-        if name == "leave-one-out":
+        if name == "leave-one-out" and "negatives" in given:
+            negatives = np.searchsorted(item_ids, given["negatives"])
+            both = np.column_stack([targets, negatives])
+            candidates = binary(np.repeat(rows, both.shape[1]), both.ravel(), shape)
             columns |= csr_columns("candidates", candidates)
-        yield _split(table, name, item_ids, columns, rule)
+        further = given.get("further", np.array([], str)).tolist()
+        edges = {
+            key: _without(value, user_ids, item_ids, target) for key, value in table.edges.items() if key in further
+        }
+        yield _split(replace(table, edges={**table.edges, **edges}), name, item_ids, columns, rule)
+
+
+def _without(edges: Edges, user_ids: Array, item_ids: Array, heldout: sp.csr_matrix) -> Edges:
+    """Edges whose tokens are users, less those of held-out pairs: who viewed it would give the target away."""
+    pairs = heldout.tocoo()
+    hidden = set(zip(user_ids[pairs.row].astype(str).tolist(), item_ids[pairs.col].tolist(), strict=True))
+    both = zip(edges.tokens.tolist(), edges.items.tolist(), strict=True)
+    keep = np.array([pair not in hidden for pair in both], bool)
+    return Edges(edges.items[keep], edges.tokens[keep], None if edges.times is None else edges.times[keep])
 
 
 def _same_users(

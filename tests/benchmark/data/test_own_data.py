@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from benchmark import cli
+from benchmark import settings as settings_module
 from benchmark.data import add, registry
 from benchmark.data.export import export
 from benchmark.data.load import load_split
 from benchmark.data.parsers.session_rec import read_events
 from benchmark.data.prepare import prepare
+from benchmark.data.root import project_root
 from contracts import UserError
 
 
@@ -100,6 +105,105 @@ def test_own_sessions_that_cannot_be_used_leave_nothing(root, tmp_path, change, 
     assert not (root / "raw" / "mine").exists()
 
 
+def test_a_failed_second_try_keeps_what_was_there(root, tmp_path):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    add.add_sessions("mine", tmp_path / "mine.csv")
+    before = (root / "raw" / "mine" / "mine.csv").read_bytes()
+    entry = (root / "registry" / "mine.yaml").read_bytes()
+    events().assign(Time="soon").to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(UserError, match="column 'Time', data row 1"):
+        add.add_sessions("mine", tmp_path / "mine.csv")
+    assert (root / "raw" / "mine" / "mine.csv").read_bytes() == before
+    assert (root / "registry" / "mine.yaml").read_bytes() == entry
+
+
+def test_new_files_make_the_prepared_ones_stale(root, tmp_path):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    add.add_sessions("mine", tmp_path / "mine.csv")
+    prepare("mine")
+    add.add_sessions("mine", tmp_path / "mine.csv", test_days=2)
+    with pytest.raises(UserError, match="run: emde data prepare mine"):
+        load_split("mine")
+
+
+@pytest.mark.parametrize(
+    ("columns", "attributes", "message"),
+    [
+        ({"sesion": "visit"}, None, "unknown role 'sesion'; expected one of: session, item, time, user"),
+        (None, "item,token\nx,red\n", "column 'item': expected items of the data such as .*, found 'x'"),
+        (None, "item,colour\n1,red\n", "header: expected column 'token', found item, colour"),
+        (None, "item,token\n1,red\n,blue\n", "column 'item', data row 2: expected an id, found an empty field"),
+    ],
+)
+def test_what_cannot_be_meant(root, tmp_path, columns, attributes, message):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    path = None
+    if attributes:
+        path = tmp_path / "attributes.csv"
+        path.write_text(attributes)
+    with pytest.raises(UserError, match=message):
+        add.add_sessions("mine", tmp_path / "mine.csv", columns=columns, attributes=path)
+    assert "mine" not in registry.names()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_empty_field_is_located(root, tmp_path, suffix):
+    frame = events()
+    frame["UserId"] = frame["UserId"].astype("Int64").where(frame.index != 6)
+    path = tmp_path / f"mine{suffix}"
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_csv(path, index=False)
+    with pytest.raises(UserError, match=r"column 'UserId', data row 7: expected an? \w+, found an empty field"):
+        add.add_sessions("mine", path)
+
+
+def test_own_srgnn_folder_with_attributes(root, tmp_path):
+    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps([[1, 2, 3], [2, 3], [3, 1, 2]] * 10))
+    (tmp_path / "test.txt").write_bytes(pickle.dumps(([[1, 2], [1]], [3, 2])))
+    (tmp_path / "kinds.csv").write_text("item,token\n1,a\n2,a\n")
+    add.add_sessions("mine", tmp_path, attributes=tmp_path / "kinds.csv")
+    prepare("mine")
+    assert load_split("mine").train.attributes["attribute"].nnz == 2
+    with pytest.raises(UserError, match="has no columns to name"):
+        add.add_sessions("mine", tmp_path, columns={"item": "sku"})
+
+
+def emde(*words: str) -> int:
+    return cli.main(list(words))
+
+
+def test_own_data_are_usable_at_once(root, tmp_path, capsys):
+    """From the command line: add, run with vectors as a modality, statistics, page, a profile of params.yaml."""
+    frame = events().rename(columns={"SessionId": "visit", "ItemId": "sku"})
+    frame.to_csv(tmp_path / "clicks.csv", index=False)
+    assert emde("data", "add", "shop", "--sessions", str(tmp_path / "clicks.csv"),
+                "--columns", "session=visit", "item=sku") == 0  # fmt: skip
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).standard_normal((20, 4)))
+    (tmp_path / "ids.txt").write_text("\r\n".join(map(str, range(20))) + "\r\n")
+    vectors = ("data", "add", "shop", "--vectors", f"text={tmp_path / 'v.npy'}", "--ids", str(tmp_path / "ids.txt"))
+    assert emde(*vectors) == 0
+    settings = ("modalities=[{group: session}, {group: 'vectors:text'}]", "hidden=16", "epochs=1")
+    overrides = [word for value in settings for word in ("--set", value)]
+    capsys.readouterr()
+    assert emde("run", "--data", "shop", "--method", "emde", *overrides, "--out", str(tmp_path / "runs"), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["data"] == "shop"
+    assert emde("data", "stats", "shop") == 0
+    assert emde("data", "page", "shop", "--out", str(tmp_path / "shop.html")) == 0
+    params = yaml.safe_load((project_root() / "params.yaml").read_text())
+    params["profiles"]["mine"] = {"title": "Mine", "session": [{"data": ["shop"], "methods": ["s-knn", "emde"]}]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert set(settings_module.load(tmp_path / "params.yaml").cells("mine")) == {"shop--s-knn", "shop--emde"}
+    (tmp_path / "ids.txt").write_text("\n".join(f"sku{n}" for n in range(20)))
+    assert emde(*vectors) == 2
+    assert "ids.txt: expected item ids of shop such as" in capsys.readouterr().err
+
+
+def test_data_that_cannot_be_split_are_not_registered(root, tmp_path, capsys):
+    events().assign(ItemId=range(800)).to_csv(tmp_path / "mine.csv", index=False)
+    assert emde("data", "add", "mine", "--sessions", str(tmp_path / "mine.csv")) == 2
+    assert "no session is left after min_support=5" in capsys.readouterr().err
+    assert "mine" not in registry.names()
+
+
 def test_names_that_cannot_be_taken(root, tmp_path):
     events().to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(UserError, match="built-in"):
@@ -149,7 +253,7 @@ def test_export_to_session_rec_and_back(sample, tmp_path):
 @pytest.mark.realdata
 def test_export_gives_session_rec_its_own_events_back(real, mirror, tmp_path):
     export(real("rsc15-100k"), tmp_path)
-    original = read_events(mirror / "rsc15-100k" / "yoochoose-clicks-100k_train_full.txt")
+    original = read_events(mirror / "rsc15-100k" / "yoochoose-clicks-100k_train_full.txt").sort_by_session()
     ours = read_events(tmp_path / "rsc15-100k_train_full.txt")
     np.testing.assert_array_equal(ours.item_ids[ours.items], original.item_ids[original.items])
     np.testing.assert_array_equal(ours.times, original.times)

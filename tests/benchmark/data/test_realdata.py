@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark.data.load import SessionSplit, VectorSet, load_split
+from benchmark.data import paths
+from benchmark.data.load import SessionSplit, TopKSplit, VectorSet, load_split
 from benchmark.data.parsers.diginetica import read_views
 from benchmark.data.parsers.pickles import read_plain, read_sparse
 from benchmark.data.stats import stats
@@ -53,6 +54,10 @@ COUNTS = {
             "test.points": 15132,
         }
     },
+    "retailrocket-sslrec": {
+        "raw": {"purchases": 9551, "held-out purchases": 2174, "view": 75374, "cart": 12456, "users": 2174},
+        "leave-one-out": {"train.positives": 9551, "test.users": 2174, "test.heldout": 2174, "items": 30113},
+    },
     "nowplaying-gcegnn": {
         "published": {"train.sessions": 128077, "train.prefixes": 825304, "train.items": 60416, "test.points": 89824}
     },
@@ -92,6 +97,23 @@ def test_points_are_the_published_ones(real, mirror, name):
 def test_category_share_is_that_of_the_readme(real):
     found = stats(real("diginetica-srgnn"))["splits"]["published"]["found"]
     assert round(found["attribute.category.train_event_share"], 2) == 0.69
+
+
+def test_purchases_of_the_test_week_are_not_known(real):
+    found = stats(real("diginetica-srgnn"))
+    assert found["raw"]["found"]["purchases in or after the test week, left out"] == 1677
+    assert 0.3 < found["splits"]["published"]["found"]["attribute.purchase.train_event_share"] < 0.4
+
+
+@pytest.mark.parametrize("split", ["leave-one-out", "leave-one-out:valid"])
+def test_nothing_tells_who_bought_the_held_out_item(real, split):
+    opened = load_split(real("retailrocket-sslrec"), split)
+    assert isinstance(opened, TopKSplit)
+    assert opened.heldout.multiply(opened.train.liked).nnz == 0
+    held = {(str(opened.user_ids[user]), item) for user, item in zip(*opened.heldout.nonzero(), strict=True)}
+    for name, matrix in opened.train.attributes.items():
+        tokens = np.load(paths.split_dir(opened.name, split) / f"attribute_{name}_tokens.npy")
+        assert not held & {(tokens[token], item) for item, token in zip(*matrix.nonzero(), strict=True)}
 
 
 def test_music_runs_the_five_slices_on_true_dates(real):

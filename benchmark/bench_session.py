@@ -1,0 +1,128 @@
+"""Speed, memory and growth of the session rivals on a generated train of RSC15's shape (part of ``make bench``).
+
+``report`` measures every method in a process of its own, so that the peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import environment, settings
+from contracts import Sessions, UserError
+
+METHODS = (
+    "pop", "session-pop", "recent-pop", "ar", "markov", "sr", "ct", "item-knn", "s-knn", "vs-knn", "stan", "vstan",
+)  # fmt: skip
+EVENTS, ITEMS, POINTS = 500_000, 30_000, 2_000
+FULL_EVENTS = 5_000_000
+"""A slice of RSC15."""
+SHARES = (0.125, 0.25, 0.5, 1.0)
+"""Parts of the train (its most recent sessions) over which growth is measured."""
+MEAN_LENGTH = 3.95
+K = 20
+
+
+def generate(events: int, items: int, seed: int = 0) -> Sessions:
+    """About ``events`` events in sessions of RSC15's mean length, popularity near Zipf's, neighbours that co-occur.
+
+    A session walks around a popular item: nine events in ten lie within a few places of the one
+    before, the others anywhere. Seconds run on from session to session, a month in all.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = 1 + rng.geometric(1 / (MEAN_LENGTH - 1), size=max(int(events / MEAN_LENGTH), 2))
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    n = int(offsets[-1])
+    popular = np.minimum(items * rng.random(n) ** 3, items - 1).astype(np.int64)
+    jumps = rng.random(n) < 0.1
+    jumps[offsets[:-1]] = True
+    start = np.maximum.accumulate(np.where(jumps, np.arange(n), 0))
+    steps = np.where(jumps, 0, rng.integers(-3, 4, n))
+    walked = np.cumsum(steps)
+    found = (popular[start] + walked - walked[start]) % items
+    order = rng.permutation(items)  # index order says nothing about popularity
+    times = np.sort(rng.random(n)) * 30 * 86400
+    return Sessions(order[found].astype(np.int32), times, offsets.astype(np.int64), items)
+
+
+def recent(train: Sessions, share: float) -> Sessions:
+    """The last ``share`` of the sessions."""
+    if share >= 1:
+        return train
+    return train.take(np.arange(int(len(train) * (1 - share)), len(train)))
+
+
+def prefixes(items: int, points: int) -> Sessions:
+    """Prefixes to rank for, of the same shape as the train and after it."""
+    made = generate(int(points * MEAN_LENGTH) + 10, items, seed=1).take(np.arange(points))
+    return Sessions(made.items, made.times + 30 * 86400.0, made.offsets, items)
+
+
+def measure(method: str, events: int, items: int, points: int) -> dict[str, Any]:
+    """Fit and rank at every share of the train, in this process: seconds per share, memory at the end."""
+    chosen = settings.load()
+    environment.set_threads(chosen.threads)
+    train, asked = generate(events, items), prefixes(items, points)
+
+    def once(part: Sessions) -> dict[str, float]:
+        model = chosen.recommender("session", method, "", {}, None, "cpu")
+        began = time.perf_counter()
+        model.fit(part)  # type: ignore[attr-defined]
+        fitted = time.perf_counter()
+        model.recommend(asked, K)  # type: ignore[attr-defined]
+        return {"events": part.n_events, "fit s": fitted - began, "recommend s": time.perf_counter() - fitted}
+
+    once(recent(train, 0.01))  # compilation, where its cache is cold
+    before = environment.peak_rss_mb()
+    sizes = [once(recent(train, share)) for share in SHARES]
+    return {"sizes": sizes, "peak MB": environment.peak_rss_mb(), "MB before": before}
+
+
+def slope(sizes: Sequence[dict[str, float]], column: str) -> float:
+    """The exponent e of seconds ~ events^e (least squares on logarithms): 0 = constant, 1 = proportional."""
+    x = np.log([size["events"] for size in sizes])
+    y = np.log([max(size[column], 1e-6) for size in sizes])
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def report(
+    events: int = EVENTS, items: int = ITEMS, points: int = POINTS, methods: Sequence[str] = METHODS
+) -> dict[str, Any]:
+    """Every method on a generated train: points/s, fit seconds, peak memory and how both times grow with the train."""
+    rows = []
+    growth = {}
+    for method in methods:
+        found = _in_process(method, events, items, points)
+        last = found["sizes"][-1]
+        rows.append({
+            "method": method,
+            "fit s": last["fit s"],
+            "points/s": points / max(last["recommend s"], 1e-6),
+            "peak MB": found["peak MB"],
+            "of it fit and rank MB": found["peak MB"] - found["MB before"],
+            "fit ~ events^": slope(found["sizes"], "fit s"),
+            "rank ~ events^": slope(found["sizes"], "recommend s"),
+        })  # fmt: skip
+        growth[method] = found["sizes"]
+    return {"events": events, "items": items, "points": points, "rows": rows, "growth": growth}
+
+
+def _in_process(method: str, events: int, items: int, points: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmark.bench_session", method, str(events), str(items), str(points)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise UserError(f"bench of {method}: {last[0]}")
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    _method, *_numbers = sys.argv[1:]
+    sys.stdout.write(json.dumps(measure(_method, *(int(number) for number in _numbers))) + "\n")
