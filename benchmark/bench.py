@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from benchmark import environment, published, settings
+from benchmark import bench_data, bench_session, environment, published, settings
 from benchmark.data import paths
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.data.root import project_root
@@ -144,6 +144,11 @@ def main() -> int:
     grid(["ceiling", "value"], report["ceilings"].items())
     report["gmean decoding"] = decoding()
     grid(["gmean decoding", "value"], report["gmean decoding"].items())
+    report["data"] = bench_data.report()
+    for task, row in report["data"].items():
+        grid([task, "value"], row.items())
+    report["session scale"] = bench_session.report()
+    grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
     if paths.split_dir(DATA, "published").is_dir():
         split = load_split(DATA)
         if not isinstance(split, SessionSplit):

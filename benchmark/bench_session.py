@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmark import environment, settings
 from contracts import Sessions, UserError
@@ -24,10 +26,11 @@ METHODS = (
 EVENTS, ITEMS, POINTS = 500_000, 30_000, 2_000
 FULL_EVENTS = 5_000_000
 """A slice of RSC15."""
-SHARES = (0.125, 0.25, 0.5, 1.0)
-"""Parts of the train (its most recent sessions) over which growth is measured."""
+SHARES = (0.5, 0.25, 0.125)
+"""Parts of the train (its most recent sessions) over which growth is measured, after the whole."""
 MEAN_LENGTH = 3.95
 K = 20
+COLUMNS = ("items", "times", "offsets")
 
 
 def generate(events: int, items: int, seed: int = 0) -> Sessions:
@@ -54,8 +57,6 @@ def generate(events: int, items: int, seed: int = 0) -> Sessions:
 
 def recent(train: Sessions, share: float) -> Sessions:
     """The last ``share`` of the sessions."""
-    if share >= 1:
-        return train
     return train.take(np.arange(int(len(train) * (1 - share)), len(train)))
 
 
@@ -65,11 +66,12 @@ def prefixes(items: int, points: int) -> Sessions:
     return Sessions(made.items, made.times + 30 * 86400.0, made.offsets, items)
 
 
-def measure(method: str, events: int, items: int, points: int) -> dict[str, Any]:
-    """Fit and rank at every share of the train, in this process: seconds per share, memory at the end."""
+def measure(method: str, folder: Path, items: int, points: int) -> dict[str, Any]:
+    """Fit and rank at every share of the train stored in a folder, in this process: seconds per share, and memory."""
     chosen = settings.load()
     environment.set_threads(chosen.threads)
-    train, asked = generate(events, items), prefixes(items, points)
+    stored, times, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS)
+    train, asked = Sessions(stored, times, offsets, items), prefixes(items, points)
 
     def once(part: Sessions) -> dict[str, float]:
         model = chosen.recommender("session", method, "", {}, None, "cpu")
@@ -80,9 +82,20 @@ def measure(method: str, events: int, items: int, points: int) -> dict[str, Any]
         return {"events": part.n_events, "fit s": fitted - began, "recommend s": time.perf_counter() - fitted}
 
     once(recent(train, 0.01))  # compilation, where its cache is cold
-    before = environment.peak_rss_mb()
-    sizes = [once(recent(train, share)) for share in SHARES]
-    return {"sizes": sizes, "peak MB": environment.peak_rss_mb(), "MB before": before}
+    start = psutil.Process().memory_info().rss / (1 << 20)
+    whole = once(train)
+    peak = peak_mb()  # before the smaller trains are cut: they are copies
+    sizes = [whole, *(once(recent(train, share)) for share in SHARES)]
+    return {"sizes": sizes, "peak MB": peak, "start MB": start}
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this program, MiB: unlike getrusage's, not of what the process was before its exec."""
+    try:
+        with open("/proc/self/status", encoding="utf-8") as stream:
+            return next(round(int(row.split()[1]) / 1024, 1) for row in stream if row.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return environment.peak_rss_mb()
 
 
 def slope(sizes: Sequence[dict[str, float]], column: str) -> float:
@@ -96,26 +109,30 @@ def report(
     events: int = EVENTS, items: int = ITEMS, points: int = POINTS, methods: Sequence[str] = METHODS
 ) -> dict[str, Any]:
     """Every method on a generated train: points/s, fit seconds, peak memory and how both times grow with the train."""
+    with tempfile.TemporaryDirectory() as folder:
+        train = generate(events, items)
+        for name in COLUMNS:
+            np.save(Path(folder) / f"{name}.npy", getattr(train, name))
+        del train
+        measured = {method: _in_process(method, folder, items, points) for method in methods}
     rows = []
-    growth = {}
-    for method in methods:
-        found = _in_process(method, events, items, points)
-        last = found["sizes"][-1]
+    for method, found in measured.items():
+        whole = found["sizes"][0]
         rows.append({
             "method": method,
-            "fit s": last["fit s"],
-            "points/s": points / max(last["recommend s"], 1e-6),
+            "fit s": whole["fit s"],
+            "points/s": points / max(whole["recommend s"], 1e-6),
             "peak MB": found["peak MB"],
-            "of it fit and rank MB": found["peak MB"] - found["MB before"],
+            "above start MB": round(found["peak MB"] - found["start MB"], 1),
             "fit ~ events^": slope(found["sizes"], "fit s"),
             "rank ~ events^": slope(found["sizes"], "recommend s"),
         })  # fmt: skip
-        growth[method] = found["sizes"]
+    growth = {method: found["sizes"] for method, found in measured.items()}
     return {"events": events, "items": items, "points": points, "rows": rows, "growth": growth}
 
 
-def _in_process(method: str, events: int, items: int, points: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmark.bench_session", method, str(events), str(items), str(points)]
+def _in_process(method: str, folder: str, items: int, points: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmark.bench_session", method, folder, str(items), str(points)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
@@ -124,5 +141,5 @@ def _in_process(method: str, events: int, items: int, points: int) -> dict[str, 
 
 
 if __name__ == "__main__":
-    _method, *_numbers = sys.argv[1:]
-    sys.stdout.write(json.dumps(measure(_method, *(int(number) for number in _numbers))) + "\n")
+    _method, _folder, _items, _points = sys.argv[1:]
+    sys.stdout.write(json.dumps(measure(_method, Path(_folder), int(_items), int(_points))) + "\n")

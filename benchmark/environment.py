@@ -83,6 +83,11 @@ def processor() -> str:
 
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, MiB."""
+    try:  # ru_maxrss starts at the parent's peak; the kernel's own mark is this program's alone
+        with open("/proc/self/status", encoding="utf-8") as stream:
+            return round(next(int(line.split()[1]) for line in stream if line.startswith("VmHWM")) / 1024, 1)
+    except (OSError, StopIteration):
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
 

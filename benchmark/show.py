@@ -89,6 +89,18 @@ def show_density(result: Result) -> None:
     grid(["N", "K", "Pearson r", "sd over seeds", "seconds", "bytes"], rows, title)
 
 
+def show_search(result: Result) -> None:
+    best_first = sorted(result["trials"], key=lambda trial: -trial["MRR@20"])
+    rows = [
+        [t["trial"], t["MRR@20"], t["HR@20"], t["seconds"], ", ".join(f"{n}={v}" for n, v in t["params"].items())]
+        for t in best_first
+    ]
+    title = f"{result['method']} on {result['data']}, {result['split']}: {result['points']:,} points"
+    grid(["trial", "MRR@20", "HR@20", "seconds", "parameters"], rows, title)
+    line(result["entry"])
+    line(f"trials: {result['file']}")
+
+
 def show_tree(result: Any, indent: str = "") -> None:
     """Nested results as indented lines."""
     for name, value in result.items():
@@ -105,6 +117,7 @@ SHOWS: dict[str, Callable[[Result], None]] = {
     "data list": show_list,
     "data stats": show_stats,
     "methods": show_methods,
+    "search": show_search,
     "tables": show_tables,
     "density": show_density,
 }

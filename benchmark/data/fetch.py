@@ -82,7 +82,7 @@ def _damage(file: File, target: Path) -> str | None:
     try:
         check(file, target)
     except ChecksumError as error:
-        return str(error)
+        return str(error).removeprefix(f"{file.name}: ")
     return None
 
 
@@ -112,10 +112,11 @@ def _from_sources(dataset: Dataset, file: File, target: Path, mirror: str | None
                 _copy(file, Path(source), target)
         except SourceError as error:
             troubles.append(str(error))
-            log.info("%s", error)
         except OSError as error:
             raise UserError(f"{target}: {error.strerror or error}") from None
         else:
+            for trouble in troubles:
+                log.info("%s", trouble)
             log.info("%s: fetched from %s", target, source)
             return None
     return troubles

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmark import cli
+from benchmark import cli, settings
 from benchmark import search as module
-from benchmark import settings
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.points import evaluation_points
 from benchmark.search import OBJECTIVE, RandomSampler, append, read_trials, resolve_space, search, subsample

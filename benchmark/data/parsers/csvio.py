@@ -63,13 +63,18 @@ def read_columns(
         },
     }
     try:
-        chunks = list(_batches(path, options, threads=True))
+        parts: dict[str, list[pa.Array]] = {name: [] for name in wanted}
+        for batch in _batches(path, options, threads=True):
+            for name in wanted:
+                parts[name].append(batch.column(name))
+            del batch
     except pa.ArrowInvalid:
         raise _located(path, options, bool(header)) from None
     arrays = {}
     for name, kind in wanted.items():
-        column = pa.chunked_array([batch.column(name) for batch in chunks], kind)
+        column = pa.chunked_array(parts.pop(name), kind)  # each is freed before the next is copied
         arrays[name] = _to_numpy(path, column, name, kind, name in nullable)
+        del column
     if not len(next(iter(arrays.values()))):
         raise UserError(f"{path}: expected rows, found none")
     return arrays

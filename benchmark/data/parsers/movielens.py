@@ -53,17 +53,34 @@ def check_ratings(ratings: np.ndarray, path: Path, low: float = 0.5, high: float
 
 def drop_duplicates(users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Mask of rows kept: the last rating a user gave to an item."""
+    if _all_differ(users, items):
+        return np.ones(len(users), bool)
     return ~pd.DataFrame({"u": users, "i": items}).duplicated(keep="last").to_numpy()
+
+
+def _all_differ(users: np.ndarray, items: np.ndarray) -> bool:
+    """No pair occurs twice: told by one sort of integers, where a hash table of all pairs would need gigabytes."""
+    if users.dtype != np.int64 or items.dtype != np.int64 or not len(users) or min(users.min(), items.min()) < 0:
+        return False
+    width = int(items.max()) + 1
+    if (int(users.max()) + 1) * width >= 2**63:
+        return False
+    pairs = users * width
+    pairs += items
+    pairs.sort()
+    return not (pairs[1:] == pairs[:-1]).any()
 
 
 def _parsed(path: Path, ratings: dict[str, np.ndarray], films: dict[str, np.ndarray], sep: str) -> Parsed:
     check_ratings(ratings["rating"], path)
     keep = drop_duplicates(ratings["user"], ratings["item"])
+    if not keep.all():
+        ratings = {name: column[keep] for name, column in ratings.items()}
     table = RatingTable(
-        ratings["user"][keep],
-        ratings["item"][keep],
-        ratings["rating"][keep].astype(np.float32),
-        ratings["time"][keep],
+        ratings["user"],
+        ratings["item"],
+        ratings.pop("rating").astype(np.float32),
+        ratings["time"],
         {"genre": genre_edges(films["item"], films["genres"], sep)},
         dict(zip(films["item"].tolist(), films["title"].tolist(), strict=True)),
     )

@@ -14,6 +14,7 @@ from benchmark.data import registry
 from benchmark.data.parsers import parse
 from benchmark.data.parsers.pickles import read_plain, read_sparse
 from benchmark.data.parsers.srgnn import join_prefixes
+from benchmark.data.splits import build
 from contracts import UserError
 
 
@@ -70,3 +71,47 @@ def test_srgnn_malformed(tmp_path, train, test, message):
     (tmp_path / "test.txt").write_bytes(pickle.dumps(test))
     with pytest.raises(UserError, match=message):
         parse(registry.get("nowplaying-gcegnn"), tmp_path)
+
+
+def write_behaviours(folder, view=((0, 0, 9), (1, 3, 9)), test=((0, 1), (1, 2))):
+    def matrix(cells):
+        rows, columns, values = np.array(cells).T
+        return sp.csr_matrix((values, (rows, columns)), shape=(2, 5))
+
+    options = registry.get("retailrocket-sslrec").options
+    files = {
+        options["train"]: matrix([(0, 0, 5), (0, 2, 6), (1, 0, 7)]),
+        options["test"]: matrix([(*t, 1) for t in test]),
+    }
+    files |= {options["further"]["view"]: matrix(view), options["further"]["cart"]: matrix([(0, 0, 8)])}
+    for name, value in files.items():
+        (folder / name).write_bytes(pickle.dumps(value))
+
+
+def test_purchases_with_views_and_carts(tmp_path):
+    dataset = registry.get("retailrocket-sslrec")
+    write_behaviours(tmp_path)
+    parsed = parse(dataset, tmp_path)
+    assert parsed.counts == {"purchases": 3, "held-out purchases": 2, "view": 2, "cart": 1}
+    parts = {part.name: part for part in build(dataset, parsed)}
+    test = parts["leave-one-out"]
+    assert test.item_ids.tolist() == [0, 1, 2, 3, 4], "items that were only viewed can be recommended too"
+    assert test.columns["train_liked_indices"].tolist() == [0, 2, 0]
+    assert test.columns["heldout_indices"].tolist() == [1, 2]
+    assert "candidates_indices" not in test.columns
+    assert test.meta["attributes"] == {"view": 2, "cart": 1}
+    valid = parts["leave-one-out:valid"].columns
+    held = valid["heldout_indices"].tolist()
+    assert held in ([0], [2]), "only user 0 has two purchases"
+    viewed = valid["attribute_view_indptr"]
+    assert (viewed[1] - viewed[0] == 0) == (held == [0]), "the view of the held-out item is hidden"
+
+
+def test_behaviours_that_would_give_the_target_away(tmp_path):
+    dataset = registry.get("retailrocket-sslrec")
+    write_behaviours(tmp_path, view=[(0, 1, 9)])
+    with pytest.raises(UserError, match="expected no held-out pair among 'view', found 1"):
+        parse(dataset, tmp_path)
+    write_behaviours(tmp_path, test=[(0, 1)])
+    with pytest.raises(UserError, match="expected one item for each of 2 users"):
+        parse(dataset, tmp_path)

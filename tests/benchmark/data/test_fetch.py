@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -88,8 +89,17 @@ def test_damaged_file_that_cannot_be_replaced(tiny, root):
     tiny(File(name="data.bin", sha256=SHA256))
     (root / "raw" / "tiny").mkdir(parents=True)
     (root / "raw" / "tiny" / "data.bin").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="is damaged and could not be fetched"):
+    with pytest.raises(
+        UserError, match=r"data.bin is damaged \(expected sha256 \w+, found \w+\) and could not be fetched"
+    ):
         fetch.fetch("tiny")
+
+
+def test_a_mirror_may_keep_the_files_under_another_name(tiny, root, tmp_path, monkeypatch):
+    tiny(File(name="data.bin", sha256=SHA256), mirror="relative")
+    mirror_with(tmp_path, monkeypatch, CONTENT)
+    os.rename(tmp_path / "mirror" / "tiny", tmp_path / "mirror" / "relative")
+    assert (fetch.fetch("tiny") / "data.bin").read_bytes() == CONTENT
 
 
 def test_offline_uses_no_network(tiny, root):

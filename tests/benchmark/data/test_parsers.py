@@ -13,6 +13,7 @@ from benchmark.data import registry
 from benchmark.data.parsers import parse
 from benchmark.data.parsers.csvio import FLOAT, INT, TEXT, read_columns
 from benchmark.data.parsers.diginetica import read_views
+from benchmark.data.parsers.movielens import drop_duplicates
 from benchmark.data.parsers.retailrocket import cut_sessions
 from benchmark.data.parsers.session_rec import read_events
 from benchmark.data.tables import Edges, SessionTable
@@ -263,3 +264,19 @@ def test_latest_value_of_a_property_wins_but_all_its_words_stay():
     frame = pd.DataFrame({"t": edges.known_at(5.0).tokens})
     assert sorted(frame["t"]) == ["p=b", "p=c", "q=z"]
     assert sorted(edges.known_at(1.5).tokens) == ["p=a", "q=z"]
+
+
+@pytest.mark.parametrize(
+    ("users", "items"),
+    [
+        ([1, 1, 2], [5, 6, 5]),
+        ([1, 2, 1, 1], [5, 5, 5, 6]),
+        ([0, 2**62], [2**40, 1]),
+        ([-1, 1, -1], [3, 3, 3]),
+        (["a", "b", "a"], ["x", "x", "x"]),
+    ],
+)
+def test_the_last_rating_of_a_pair_counts(users, items):
+    pairs = list(zip(users, items, strict=True))
+    expected = [pair not in pairs[row + 1 :] for row, pair in enumerate(pairs)]
+    assert drop_duplicates(np.array(users), np.array(items)).tolist() == expected

@@ -1,7 +1,7 @@
 """Parsing and slicing a click file of RSC15's form: at least a million rows a second, memory in proportion.
 
-Measured once at the full size (33 million rows, 2 shared cores): parse 2.9 M rows/s, parse and slice 1.4 M rows/s,
-peak 3.5 GB. Here a third of that.
+Measured once at the full size (33 million rows, 2 shared cores): parse 3.4 M rows/s, parse and slice 1.6 M rows/s,
+peak 3.0 GB (benchmark/bench_data.py). Here a third of that.
 """
 
 from __future__ import annotations
