@@ -106,9 +106,16 @@ class Settings(Strict):
                     own = f"methods.{kind}.{name}"
                     tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
                     code, shared = methods.code_paths(kind, self.base(kind, name))
+                    vectors = f"data/vectors/{data}"  # item vectors that a user added to the data set
                     out[f"{data}--{name}"] = {
-                        "data": data, "method": name, "code": code, "shared": shared, "params": own, "tuned": tuned,
-                    }  # fmt: skip
+                        "data": data,
+                        "method": name,
+                        "code": code,
+                        "shared": shared,
+                        "vectors": vectors if (project_root() / vectors).is_dir() else "benchmark/data/load.py",
+                        "params": own,
+                        "tuned": tuned,
+                    }
         return out
 
     def base(self, kind: Kind, name: str) -> str:
