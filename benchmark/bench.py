@@ -73,13 +73,28 @@ def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]
     for method in METHODS:
         model = chosen.recommender("session", method, DATA, {}, None, "cpu")
         assert isinstance(model, SessionRecommender)
+        first = _seconds(partial(_first_use, model, split, points))
         fit = best_of(partial(model.fit, split.train), 1)
         wall, cpu = best_of(partial(_rank_and_score, model, split, points))
         peer = peers.get(PEER.get(method, method))
-        rows.append({"method": method, "fit s": fit[0], "rank + metrics s": wall, "cpu s": cpu,
-                     "points/s": len(points) / wall, "session-rec cpu s": peer,
-                     "ratio": None if peer is None else peer / cpu})  # fmt: skip
+        rows.append(
+            {
+                "method": method,
+                "first use s (compiling or loading compiled code)": first[0],
+                "fit s": fit[0],
+                "rank + metrics s": wall,
+                "cpu s": cpu,
+                "points/s": len(points) / wall,
+                "session-rec cpu s": peer,
+                "ratio": None if peer is None else peer / cpu,
+            }
+        )
     return rows
+
+
+def _first_use(model: SessionRecommender, split: SessionSplit, points: Points) -> None:
+    model.fit(split.train)
+    model.recommend(points.prefixes(0, 1), 1)
 
 
 def _rank_and_score(model: SessionRecommender, split: SessionSplit, points: Points) -> None:
@@ -147,7 +162,7 @@ def main() -> int:
     report["data"] = bench_data.report()
     for task, row in report["data"].items():
         grid([task, "value"], row.items())
-    report["session scale"] = bench_session.report()
+    report["session scale"] = bench_session.report(bench_session.FULL_EVENTS)
     grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
     if paths.split_dir(DATA, "published").is_dir():
         split = load_split(DATA)

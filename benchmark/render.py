@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 GENERATED_NOTE = "Generated data: nothing in this table is comparable with the paper."
 COSTS = ("fit s", "rank s", "peak MB")
+COST_NOTE = "Seconds are summed over splits; fit includes compiling on first use. Peak memory is the whole process's."
 
 
 def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
@@ -79,6 +80,7 @@ def markdown(tables: Sequence[Table], title: str) -> str:
                     text = number(cell.ours)
                     values.append(f"**{text}**" if cell.ours is not None and cell.ours == best(block, index) else text)
                 rows.append([row.method, *values, *costs(row), row.note])
+            parts.append(f"{COST_NOTE}\n")
             parts.append(_grid(["method", *block.metrics, *COSTS, "parameters from"], rows))
             found = comparisons(block)
             if found:
@@ -154,7 +156,8 @@ def html(tables: Sequence[Table], title: str) -> str:
     environment = Environment(loader=PackageLoader("benchmark"), autoescape=select_autoescape())
     environment.globals.update(
         number=number, interval=interval, costs=costs, comparisons=comparisons, best=best,
-        note=GENERATED_NOTE, cost_names=COSTS,
+        note=GENERATED_NOTE,
+        cost_note=COST_NOTE, cost_names=COSTS,
     )  # fmt: skip
     return environment.get_template("page.html").render(tables=tables, title=title)
 

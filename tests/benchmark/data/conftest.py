@@ -1,4 +1,4 @@
-"""Where the tests' data comes from: generated here, or the real mirror where there is one."""
+"""Data roots for the tests of the data floor; the mirror and the generated data are in tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -22,42 +22,12 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mirror() -> Path:
-    """The folder of real data: EMDE_MIRROR, else ../shared/data beside the project."""
-    folder = Path(os.environ.get("EMDE_MIRROR") or PROJECT.parent / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} does not exist (set EMDE_MIRROR)")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference results: EMDE_REFERENCE, else ../shared/reference beside the project."""
     folder = Path(os.environ.get("EMDE_REFERENCE") or PROJECT.parent / "shared" / "reference")
     if not folder.is_dir():
         pytest.skip(f"no reference results: {folder} does not exist (set EMDE_REFERENCE)")
     return folder
-
-
-@pytest.fixture(scope="session")
-def sample_root(tmp_path_factory) -> Path:
-    """A data root with the generated data prepared, once for all tests."""
-    folder = tmp_path_factory.mktemp("sample")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMDE_DATA", str(folder))
-        patch.delenv("EMDE_MIRROR", raising=False)
-        for name in ("sample-sessions", "sample-ratings", "digits"):
-            fetch(name)
-            prepare(name)
-    return folder
-
-
-@pytest.fixture
-def sample(sample_root, monkeypatch) -> Path:
-    """The prepared generated data, for reading only."""
-    monkeypatch.setenv("EMDE_DATA", str(sample_root))
-    monkeypatch.delenv("EMDE_MIRROR", raising=False)
-    return sample_root
 
 
 @pytest.fixture(scope="session")
