@@ -119,6 +119,7 @@ def test_cells(tmp_path) -> None:
         "method": "near",
         "code": "baselines/session/s_knn.py",
         "shared": "baselines/session/shared",
+        "vectors": "benchmark/data/load.py",
         "params": "methods.session.near",
         "tuned": "tuned.sample-sessions.near",
     }

@@ -150,8 +150,11 @@ def test_the_stage_ends_with_its_caller(project: Path, number: signal.Signals):
     (project / "prepared").mkdir()
     (project / "prepared/sample-sessions").write_text("")
     dvc_stages.choose("sample")
+    # a shell's background job ignores SIGINT, and so would its children
     caller = python("""
+        import signal
         from flows import dvc_stages
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         dvc_stages.repro(dvc_stages.Stage("run@sample-sessions--pop"), print)
     """)
     until((project / "started").exists, 10, "the stage to run")
