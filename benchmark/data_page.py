@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from benchmark.data.registry import Dataset
 from benchmark.data.root import project_root
 from benchmark.data.stats import stats
 from benchmark.data.store import read_json
-from contracts import UserError
+from contracts.files import write_whole
 
 MEANING = {
     "paper": "the paper's own data and protocol",
@@ -32,18 +31,7 @@ def write(name: str, out: Path | None = None) -> Path:
     """
     dataset = registry.get(name)
     target = out or project_root() / "results/generated/data" / f"{dataset.name}.html"
-    text = page(dataset.name)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise UserError(f"{target}: cannot write the page: {error.strerror or error}") from None
-    return target
+    return write_whole(target, page(dataset.name), "the page")
 
 
 def page(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from benchmark.breakdown import breakdown
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.points import evaluation_points
 from contracts import UserError
+from contracts.files import write_whole
 
 RESAMPLES = 1000
 """Bootstrap resamples of a 95% interval."""
@@ -94,17 +94,5 @@ def evaluate_all(folders: Sequence[Path], out: Path | None = None) -> list[dict[
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON under a temporary name, sync, rename; raises UserError where that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.exists():  # its folder may not even be one
-            temporary.unlink()
-        raise UserError(f"{path}: cannot write: {error.strerror or error}") from None
+    """Write JSON, whole or not at all; raises UserError where that fails."""
+    write_whole(path, json.dumps(content, indent=1) + "\n")

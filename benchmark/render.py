@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from contracts import UserError
+from contracts.files import write_whole
 
 if TYPE_CHECKING:
     from benchmark.tables import Block, Cell, Row, Table
@@ -170,18 +169,9 @@ FORMATS: dict[str, Callable[[Sequence[Table], str], str]] = {
 }
 
 
-def write_all(tables: Sequence[Table], title: str, profile: str, out: Path) -> Path:
+def write_all(tables: Sequence[Table], title: str, out: Path) -> Path:
     """Write tables.md, tables.csv, tables.tex and index.html; returns the path of the page."""
     names = {"md": "tables.md", "csv": "tables.csv", "tex": "tables.tex", "html": "index.html"}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for fmt, name in names.items():
-            temporary = out / f".{name}.{os.getpid()}.tmp"
-            with open(temporary, "w", encoding="utf-8") as stream:
-                stream.write(FORMATS[fmt](tables, title))
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, out / name)
-    except OSError as error:
-        raise UserError(f"{out}: cannot write the tables: {error.strerror or error}") from None
+    for fmt, name in names.items():
+        write_whole(out / name, FORMATS[fmt](tables, title), "the tables")
     return out / names["html"]

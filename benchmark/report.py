@@ -14,6 +14,7 @@ from benchmark import store
 from benchmark.data.root import project_root
 from benchmark.tables import results_dir
 from contracts import UserError
+from contracts.files import write_whole
 
 
 def keep(profile: str) -> Path:
@@ -39,9 +40,7 @@ def keep(profile: str) -> Path:
 
 
 def _write_lines(path: Path, rows: list[dict]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.methods import Kind
 from contracts import Recommender, UserError
+from contracts.files import write_whole
 
 PARAMS = "params.yaml"
 PROFILE_FILE = "profile.yaml"
@@ -244,9 +244,7 @@ def write_profile(name: str) -> Path:
     content = profile_content(settings, name)
     check_parameters(settings)
     if not path.exists() or path.read_text(encoding="utf-8") != content:
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(content, encoding="utf-8")
-        os.replace(temporary, path)
+        write_whole(path, content)
     return path
 
 

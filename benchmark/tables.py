@@ -185,7 +185,7 @@ def make(settings: Settings, profile: str, number: str | None, fmt: str | None, 
     title = f"EMDE suite: {settings.profile(profile).title}"
     result: dict[str, Any] = {"profile": profile, "tables": [render.as_dict(table) for table in tables]}
     if out is not None:
-        result["page"] = str(render.write_all(tables, title, profile, out))
+        result["page"] = str(render.write_all(tables, title, out))
     if out is None or fmt:
         result["text"] = render.FORMATS[fmt or "md"](tables, title)
     return result

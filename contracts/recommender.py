@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
 
 from contracts.errors import UserError
+from contracts.files import write_whole
 from contracts.interactions import Interactions
 from contracts.sessions import Sessions
 
@@ -47,17 +47,9 @@ class Recommender(BaseModel):
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (parameters in its header), atomically. Returns its path."""
-        path = Path(path)
         header = {"class": type(self).__name__, "params": self.model_dump_json()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in self._state.items()}
-        with open(temporary, "wb") as stream:
-            stream.write(to_safetensors(arrays, metadata=header))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        return path
+        return write_whole(Path(path), to_safetensors(arrays, metadata=header), "the model")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from benchmark.data.root import data_root
 from benchmark.data.store import replace_folder, sha256
 from benchmark.data.tables import Parsed, RatingTable, SessionTable
 from contracts import UserError
+from contracts.files import write_whole
 
 SESSION_COLUMNS = {"session": "SessionId", "item": "ItemId", "time": "Time", "user": "UserId"}
 """session-rec's names: a file written for it needs no ``columns``."""
@@ -222,10 +222,7 @@ def _register(
                 _check_attributes(attributes, parsed)
             complete(parsed)
         dataset = Dataset(**written)
-        own.parent.mkdir(parents=True, exist_ok=True)
-        temporary = own.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
-        os.replace(temporary, own)
+        write_whole(own, yaml.safe_dump(written, sort_keys=False))
         shutil.rmtree(data_root() / "prepared" / name, ignore_errors=True)  # of the files before
     return dataset
 

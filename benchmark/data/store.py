@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from contracts.files import write_whole
+
 CHUNK = 1 << 20
 
 
@@ -27,13 +29,7 @@ def sha256(path: Path, algorithm: str = "sha256") -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, sort_keys=True, default=_plain)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True, default=_plain) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -128,7 +128,7 @@ def test_html_escapes_and_loads_nothing() -> None:
 
 
 def test_write_all(tmp_path) -> None:
-    page = render.write_all(tables(), "t", "small", tmp_path / "deep" / "er")
+    page = render.write_all(tables(), "t", tmp_path / "deep" / "er")
     assert page.name == "index.html"
     assert sorted(path.name for path in page.parent.iterdir()) == [
         "index.html",
@@ -138,7 +138,7 @@ def test_write_all(tmp_path) -> None:
     ]
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the tables"):
-        render.write_all(tables(), "t", "small", tmp_path / "file")
+        render.write_all(tables(), "t", tmp_path / "file")
 
 
 def test_numbers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import ClassVar, Literal
 
@@ -11,7 +12,6 @@ import scipy.sparse as sp
 from pydantic import BaseModel, Field
 
 from contracts import Interactions, Recommender, Sessions, UserError, for_chunks, n_threads, require_events
-from contracts import recommender as module
 
 
 class Part(BaseModel, extra="forbid"):
@@ -98,7 +98,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch) -> None:
 
     for broken in ("fsync", "replace"):
         with monkeypatch.context() as patch:
-            patch.setattr(module.os, broken, fail)
+            patch.setattr(os, broken, fail)
             changed = filled()
             changed._state["floats"] = np.zeros(7)
             with pytest.raises(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch) -> None:
         assert path.read_bytes() == before
         new = tmp_path / f"new-{broken}"
         with monkeypatch.context() as patch:
-            patch.setattr(module.os, broken, fail)
+            patch.setattr(os, broken, fail)
             with pytest.raises(KeyboardInterrupt):
                 filled().save(new)
         assert not new.exists()

@@ -9,9 +9,9 @@ the same numbers, and a run resumed after any epoch equals one that was never in
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ import torch
 from torch.nn import functional
 
 from contracts import UserError
+from contracts.files import write_whole
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written after the first epoch that ends this long after the last one."""
@@ -164,13 +165,12 @@ def save_checkpoint(
     path: Path, weights: Weights, optimizer: torch.optim.Optimizer, epoch: int, identity: Mapping[str, Any]
 ) -> None:
     """Write the state after ``epoch``, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = {name: tensor.detach() for name, tensor in weights.items()}
+    buffer = io.BytesIO()
     torch.save(
-        {"weights": plain, "optimizer": optimizer.state_dict(), "epoch": epoch, "identity": dict(identity)}, temporary
+        {"weights": plain, "optimizer": optimizer.state_dict(), "epoch": epoch, "identity": dict(identity)}, buffer
     )
-    os.replace(temporary, path)
+    write_whole(path, buffer.getvalue(), "the checkpoint")
 
 
 def load_checkpoint(
