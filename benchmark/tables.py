@@ -162,15 +162,18 @@ def _density(data: str, folder: Path) -> Block:
         return Block(data, f"{dataset.title}: not run", ("Pearson r",), (), dataset.comparable)
     rows = []
     for row in result["rows"]:
-        seeds = len(row["seeds"])
-        half = 1.96 * row["sd"] / seeds**0.5 if row["sd"] is not None else None
-        low, high = (None, None) if half is None else (row["pearson"] - half, row["pearson"] + half)
-        cell = Cell("Pearson r", row["pearson"], low, high)
-        note = f"mean of {seeds} seeds; sketch of {row['sketch_bytes']:,} bytes"
-        rows.append(Row(f"DLSH N={row['n']} K={row['k']}", (cell,), row["seconds"], None, result["peak_rss_mb"], note))
+        found, seeds = row["pearson"], len(row["pearson"]["seeds"])
+        half = None if found["sd"] is None else 1.96 * found["sd"] / seeds**0.5
+        low, high = (None, None) if half is None else (found["mean"] - half, found["mean"] + half)
+        seconds = row["query_us"]["mean"] * result["queries"] / 1e6
+        note = f"{seeds} seeds; Spearman {row['spearman']['mean']:.4f}, relative error "
+        note += f"{row['relative_error']['mean']:.3f}, {row['query_us']['mean']:.3g} us/query, {row['bytes']:,} bytes"
+        cell = Cell("Pearson r", found["mean"], low, high)
+        rows.append(Row(row["method"], (cell,), row["fit_s"]["mean"], seconds, result["peak_rss_mb"], note))
     caption = (
         f"{dataset.title}: {result['points']:,} points x {result['dim']}, {result['kernel']} kernel, "
-        f"h = {result['h']:.4f}, {result['queries']:,} queries"
+        f"h = {result['h']:.4f} ({result['rule']}), normalisation: {result['normalisation']}, "
+        f"{result['queries']:,} queries"
     )
     return Block(data, caption, ("Pearson r",), tuple(rows), dataset.comparable)
 

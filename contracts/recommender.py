@@ -18,18 +18,13 @@ from contracts.interactions import Interactions
 from contracts.sessions import Sessions
 
 
-class Recommender(BaseModel):
-    """Hyper-parameters are the fields (typed, bounded, described); fitted state lives in ``_state``.
-
-    A method needs no more than ``fit`` and ``recommend``. Everything learned goes into ``_state``,
-    a dict of arrays, so that ``save`` and ``load`` need no code of their own.
-    """
+class Estimator(BaseModel):
+    """What every method is: its hyper-parameters are the fields (typed, bounded, described)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     kind: ClassVar[str]
     citation: ClassVar[str] = ""
-    _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def create(cls, params: dict[str, Any], name: str | None = None) -> Self:
@@ -44,6 +39,16 @@ class Recommender(BaseModel):
                 known = ", ".join(cls.model_fields) or "none"
                 raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
             raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None
+
+
+class Recommender(Estimator):
+    """An estimator that ranks items; fitted state lives in ``_state``.
+
+    A method needs no more than ``fit`` and ``recommend``. Everything learned goes into ``_state``,
+    a dict of arrays, so that ``save`` and ``load`` need no code of their own.
+    """
+
+    _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (parameters in its header), atomically. Returns its path."""
