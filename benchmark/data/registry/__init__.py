@@ -72,7 +72,8 @@ class Dataset(BaseModel):
     licence: str
     citation: str
     homepage: str
-    files: tuple[File, ...]
+    files: tuple[File, ...] = ()
+    source: str | None = Field(None, description="data set whose prepared train part this one is made from")
     parser: str
     options: dict[str, Any] = {}
     splits: tuple[str, ...] = ()
