@@ -121,6 +121,11 @@ def user_folder() -> Path:
     return data_root() / "registry"
 
 
+def entry_folder(name: str) -> Path:
+    """Where the entry of a data set lies, and what is recorded about its files."""
+    return user_folder() if (user_folder() / f"{name}.yaml").is_file() else FOLDER
+
+
 def _known() -> dict[str, Dataset]:
     own = [_read(path) for path in sorted(user_folder().glob("*.yaml"))]
     return _built_in() | {dataset.name: dataset for dataset in own}
