@@ -21,11 +21,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark import settings
+from benchmark.data import registry
 from benchmark.methods import Kind
 from contracts import UserError
 from flows import guard
 
-KINDS = ("profile", "fetch", "prepare", "run", "evaluate", "density", "tables")  # in the order of the data
+# in the order of the data
+KINDS = ("profile", "fetch", "prepare", "derive", "page", "run", "evaluate", "density", "tables")
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a stage
@@ -120,6 +122,13 @@ def named(wanted: Sequence[str], known: Sequence[str], what: str, profile: str) 
         listed = ", ".join(dict.fromkeys(known)) or "none at all"
         raise UserError(f"profile {profile} has no {' '.join([what, ', '.join(missing)]).rstrip()}; it has: {listed}")
     return list(dict.fromkeys(wanted or known))
+
+
+def with_sources(data: Iterable[str]) -> list[str]:
+    """The data sets and, before them, those that some are made from."""
+    known = list(data)
+    sources = [registry.get(name).source for name in known]
+    return list(dict.fromkeys([source for source in sources if source] + known))
 
 
 def stale(group: Sequence[Stage], log: Log) -> set[Stage]:

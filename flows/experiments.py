@@ -107,9 +107,9 @@ def download_data(profile: ProfileName = "sample", data: list[AnyData] = ALL, pr
         prepare: Also parse, check the statistics, and split.
     """
     with _profile(profile, "download-data") as every:
-        known = [stage.data for stage in every if stage.kind == "fetch"]
-        names = dvc_stages.named(data, known, "data set", profile)
-        kinds = ("profile", "fetch", "prepare") if prepare else ("profile", "fetch")
+        known = [stage.data for stage in every if stage.kind in ("fetch", "derive")]
+        names = dvc_stages.with_sources(dvc_stages.named(data, known, "data set", profile))
+        kinds = ("profile", "fetch", "prepare", "derive") if prepare else ("profile", "fetch")
         _execute(dvc_stages.select(every, kinds, [*names, profile], []))
 
 
@@ -151,8 +151,9 @@ def density(profile: ProfileName = "sample", data: list[DensityData] = ALL) -> N
     """
     with _profile(profile, "density") as every:
         known = [stage.data for stage in every if stage.kind == "density"]
-        names = dvc_stages.named(data, known, "vector set", profile)
-        _with_tables(every, dvc_stages.select(every, ("fetch", "prepare", "density"), names, []), profile)
+        names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
+        kinds = ("fetch", "prepare", "derive", "density")
+        _with_tables(every, dvc_stages.select(every, kinds, names, []), profile)
 
 
 @_experiment("tables")

@@ -137,6 +137,18 @@ def test_profile_file(tmp_path) -> None:
     assert sorted(content["data"]) == ["digits", "sample-ratings", "sample-sessions"]
     assert len(content["cells"]) == 5
     assert content["vectors"] == ["digits"]
+    assert content["derived"] == {}
+    assert list(content["pages"]) == list(content["data"])
+
+
+def test_profile_file_brings_what_a_data_set_is_made_from(tmp_path) -> None:
+    changed = {"density": {"movielens-1m-items": PARAMS["density"]["digits"]}, "profiles__one__topk": [],
+               "profiles__one__session": [], "profiles__one__density": ["movielens-1m-items"]}  # fmt: skip
+    content = yaml.safe_load(profile_content(load(write(tmp_path, **changed)), "one"))
+    assert list(content["data"]) == ["movielens-1m"]
+    entry = "benchmark/data/registry/movielens-1m-items.yaml"
+    assert content["derived"] == {"movielens-1m-items": {"registry": entry, "source": "movielens-1m"}}
+    assert sorted(content["pages"]) == ["movielens-1m", "movielens-1m-items"]
 
 
 @pytest.mark.parametrize(
