@@ -84,9 +84,13 @@ def show_tables(result: Result) -> None:
 
 def show_density(result: Result) -> None:
     names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
-    rows = [[r["method"], *(r[name]["mean"] for name in names), "" if r["pearson"]["sd"] is None else r["pearson"]["sd"],
-             r["bytes"]] for r in result["rows"]]  # fmt: skip
-    title = f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f} ({result['rule']})"
+    rows = []
+    for r in result["rows"]:
+        sd = "" if r["pearson"]["sd"] is None else r["pearson"]["sd"]
+        rows.append([r["method"], *(r[name]["mean"] for name in names), sd, r["bytes"]])
+    title = (
+        f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}, {result['rule']}"
+    )
     grid(["method", "Pearson r", "Spearman", "relative error", "us/query", "fit s", "sd of r", "bytes"], rows, title)
 
 
