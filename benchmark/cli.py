@@ -195,7 +195,7 @@ def run_figures(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.figures.write import write
 
     source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
-    found = write(source, args.items, args.out or project_root() / "results/generated/figures")
+    found = write(source, args.items or None, args.out or project_root() / "results/generated/figures")
     return {"written": [str(path) for path in found]}
 
 

@@ -57,6 +57,7 @@ class Profile(Strict):
     session: list[Group] = Field(default_factory=list)
     topk: list[Group] = Field(default_factory=list)
     density: list[str] = Field(default_factory=list)
+    taste_map: str = Field("", description="ratings whose items Figure 5 maps")
 
 
 class Density(Strict):
@@ -237,6 +238,8 @@ def _check(settings: Settings, path: Path) -> None:
                         raise UserError(
                             f"{path}: profiles.{name}.{kind}: method {method!r} has no line in methods.{kind}"
                         )
+        if profile.taste_map and registry.get(profile.taste_map).kind != "topk":
+            raise UserError(f"{path}: profiles.{name}.taste_map: expected ratings, found {profile.taste_map!r}")
         for data in profile.density:
             if registry.get(data).kind != "vectors" or data not in settings.density:
                 raise UserError(f"{path}: profiles.{name}.density: {data!r} needs vectors and an entry in density")
@@ -257,6 +260,7 @@ def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
     named = {d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density)
+    named |= {chosen.taste_map} - {""}
     sources = {source for name in named if (source := registry.get(name).source)}
     every = {name: _data_paths(name) for name in sorted(named | sources)}
     content = {
@@ -266,6 +270,7 @@ def profile_content(settings: Settings, name: str) -> str:
         "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
+        "taste_map": chosen.taste_map,
     }
     head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=120)

@@ -27,7 +27,19 @@ from contracts import UserError
 from flows import guard
 
 # in the order of the data
-KINDS = ("profile", "fetch", "prepare", "derive", "page", "run", "evaluate", "density", "tables")
+KINDS = (
+    "profile",
+    "fetch",
+    "prepare",
+    "derive",
+    "page",
+    "run",
+    "evaluate",
+    "density",
+    "figures",
+    "illustrated",
+    "tables",
+)
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a stage

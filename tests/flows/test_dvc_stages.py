@@ -36,7 +36,9 @@ def test_a_stage_knows_its_parts():
 
 def test_stages_are_grouped_in_the_order_of_the_data():
     groups = dvc_stages.by_kind(reversed(EVERY))
-    assert list(groups) == [kind for kind in dvc_stages.KINDS if kind not in ("derive", "page")]
+    assert list(groups) == [
+        kind for kind in dvc_stages.KINDS if kind not in ("derive", "page", "figures", "illustrated")
+    ]
     assert targets(groups["prepare"]) == ["prepare@sample-sessions", "prepare@digits"]
 
 
