@@ -19,7 +19,7 @@ from flows.processes import Log
 
 COUNT = re.compile(r"^(?P<what>[^:]+): (?P<done>\d+)/(?P<total>\d+)\b")  # as contracts.progress writes it
 MAX_PICTURE = 400_000  # bytes: artifacts live in Prefect's database
-COLUMNS = ("table", "data", "method", "metric", "ours", "published", "difference")
+NAMES, NUMBERS = ("table", "data", "method", "metric"), ("ours", "published", "difference")
 
 
 class Progress:
@@ -79,7 +79,10 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as stream:
-        return [{name: _short(row.get(name, "")) for name in COLUMNS} for row in csv.DictReader(stream)]
+        return [
+            {name: row.get(name, "") for name in NAMES} | {name: _short(row.get(name, "")) for name in NUMBERS}
+            for row in csv.DictReader(stream)
+        ]
 
 
 def _short(value: str) -> str | float:
