@@ -5,6 +5,7 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,13 +107,15 @@ class Settings(Strict):
                     own = f"methods.{kind}.{name}"
                     tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
                     code, shared = methods.code_paths(kind, self.base(kind, name))
+                    layers = [layer.params for layer in self.layers(kind, name, data)]
                     vectors = f"data/vectors/{data}"  # item vectors that a user added to the data set
+                    taken = '"vectors:' in json.dumps(layers) and (project_root() / vectors).is_dir()
                     out[f"{data}--{name}"] = {
                         "data": data,
                         "method": name,
                         "code": code,
                         "shared": shared,
-                        "vectors": vectors if (project_root() / vectors).is_dir() else "benchmark/data/load.py",
+                        "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
                     }

@@ -131,6 +131,17 @@ def test_cells(tmp_path) -> None:
     assert cells["sample-ratings--emde"]["code"] == "emde/topk.py"
 
 
+def test_a_cell_that_takes_item_vectors_depends_on_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "project_root", lambda: tmp_path)
+    params = {"modalities": [{"group": "vectors:text"}]}
+    path = write(tmp_path, tuned={"sample-sessions": {"emde": {"params": params, "source": "x"}}})
+    assert load(path).cells("one")["sample-sessions--emde"]["vectors"] == "benchmark/data/load.py"
+    (tmp_path / "data/vectors/sample-sessions").mkdir(parents=True)
+    cells = load(path).cells("one")
+    assert cells["sample-sessions--emde"]["vectors"] == "data/vectors/sample-sessions"
+    assert cells["sample-sessions--ar"]["vectors"] == "benchmark/data/load.py"
+
+
 def test_profile_file(tmp_path) -> None:
     content = yaml.safe_load(profile_content(load(write(tmp_path)), "one"))
     assert content["profile"] == "one"
