@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmark import metrics_session, metrics_topk, store
 from benchmark.breakdown import breakdown
+from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.points import evaluation_points
 from contracts import UserError
@@ -27,6 +28,11 @@ def evaluate(folder: Path) -> dict[str, Any]:
     split = load_split(record["data"], record["split"])
     if split.meta["columns"] != record["data_hashes"]["columns"]:
         raise UserError(f"{folder}: made from data with other hashes than the prepared {record['data']}; run it again")
+    present = vector_hashes(record["data"])
+    for name, value in record["data_hashes"].get("vectors", {}).items():
+        if present.get(name) != value:
+            trouble = f"made with other item vectors '{name}' than those of {record['data']} now"
+            raise UserError(f"{folder}: {trouble}; run it again")
     if isinstance(split, SessionSplit):
         metrics, intervals, ties, groups = _session(split, items, scores, folder)
     elif isinstance(split, TopKSplit):

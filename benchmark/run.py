@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmark import environment, store
+from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
 from benchmark.points import evaluation_points
@@ -137,7 +138,8 @@ def run(
         "seconds": seconds,
         "peak_rss_mb": environment.peak_rss_mb(),
         "peak_gpu_mb": environment.peak_gpu_mb(),
-        "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
+        "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
+        | {"vectors": used_vectors(params, vector_hashes(dataset.name))},
         "approximate": split.meta.get("approximate"),
         "command": command(dataset.name, split.split, method, overrides, seed),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -145,6 +147,12 @@ def run(
     }
     store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
     return folder
+
+
+def used_vectors(params: dict[str, Any], hashes: dict[str, str]) -> dict[str, str]:
+    """Of the item vectors added to the data, those that a modality of the parameters (``vectors:NAME``) takes."""
+    text = json.dumps(params)
+    return {name: value for name, value in hashes.items() if json.dumps(f"vectors:{name}") in text}
 
 
 def used_device(params: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,13 +107,15 @@ class Settings(Strict):
                     own = f"methods.{kind}.{name}"
                     tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
                     code, shared = methods.code_paths(kind, self.base(kind, name))
+                    layers = [layer.params for layer in self.layers(kind, name, data)]
                     vectors = f"data/vectors/{data}"  # item vectors that a user added to the data set
+                    taken = '"vectors:' in json.dumps(layers) and (project_root() / vectors).is_dir()
                     out[f"{data}--{name}"] = {
                         "data": data,
                         "method": name,
                         "code": code,
                         "shared": shared,
-                        "vectors": vectors if (project_root() / vectors).is_dir() else "benchmark/data/load.py",
+                        "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
                     }
@@ -216,20 +219,27 @@ def _check(settings: Settings, path: Path) -> None:
 
 
 def _data_paths(name: str) -> dict[str, str]:
-    """The files whose change makes a data set stale: its registry entry, and what generates it."""
+    """Whose change makes a data set stale: its registry entry, and what generates it or what it is made of."""
     own = Path("benchmark/data/registry") / f"{name}.yaml"
     entry = own if (project_root() / own).is_file() else Path("data/registry") / f"{name}.yaml"
-    generated = registry.get(name).generator is not None
-    return {"registry": str(entry), "maker": "benchmark/data/generate" if generated else "benchmark/data/paths.py"}
+    dataset = registry.get(name)
+    if dataset.source:
+        return {"registry": str(entry), "source": registry.get(dataset.source).name}
+    maker = "benchmark/data/generate" if dataset.generator else "benchmark/data/paths.py"
+    return {"registry": str(entry), "maker": maker}
 
 
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    data = sorted({d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density))
+    named = {d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density)
+    sources = {source for name in named if (source := registry.get(name).source)}
+    every = {name: _data_paths(name) for name in sorted(named | sources)}
     content = {
         "profile": name,
-        "data": {name: _data_paths(name) for name in data},
+        "data": {name: paths for name, paths in every.items() if "maker" in paths},
+        "derived": {name: paths for name, paths in every.items() if "source" in paths},
+        "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
     }

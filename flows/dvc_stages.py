@@ -21,6 +21,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from benchmark import settings
+from benchmark.data import registry
 from benchmark.methods import Kind
 from contracts import UserError
 from flows.processes import Log, StageError, TimeLimit, environment, live
@@ -119,6 +120,13 @@ def named(wanted: Sequence[str], known: Sequence[str], what: str, profile: str) 
         listed = ", ".join(dict.fromkeys(known)) or "none at all"
         raise UserError(f"profile {profile} has no {' '.join([what, ', '.join(missing)]).rstrip()}; it has: {listed}")
     return list(dict.fromkeys(wanted or known))
+
+
+def with_sources(data: Iterable[str]) -> list[str]:
+    """The data sets and, before them, those that some are made from."""
+    known = list(data)
+    sources = [registry.get(name).source for name in known]
+    return list(dict.fromkeys([source for source in sources if source] + known))
 
 
 def stale(group: Sequence[Stage], log: Log) -> set[Stage]:

@@ -153,9 +153,9 @@ def download_data(
         machines: Where cells run.
     """
     with _profile(profile, "download-data") as every:
-        known = [stage.data for stage in every if stage.kind == "fetch"]
-        names = dvc_stages.named(data, known, "data set", profile)
-        kinds = ("profile", "fetch", "prepare") if prepare else ("profile", "fetch")
+        known = [stage.data for stage in every if stage.kind in ("fetch", "derive")]
+        names = dvc_stages.with_sources(dvc_stages.named(data, known, "data set", profile))
+        kinds = ("profile", "fetch", "prepare", "derive") if prepare else ("profile", "fetch")
         _execute(dvc_stages.select(every, kinds, [*names, profile], []), machines)
 
 
@@ -208,9 +208,9 @@ def density(profile: ProfileName = "sample", data: list[DensityData] = ALL, mach
     """
     with _profile(profile, "density") as every:
         known = [stage.data for stage in every if stage.kind == "density"]
-        names = dvc_stages.named(data, known, "vector set", profile)
-        chosen = dvc_stages.select(every, ("fetch", "prepare", "density"), names, [])
-        _with_tables(every, chosen, profile, machines)
+        names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
+        kinds = ("fetch", "prepare", "derive", "density")
+        _with_tables(every, dvc_stages.select(every, kinds, names, []), profile, machines)
 
 
 @_experiment("tables")

@@ -46,6 +46,18 @@ def test_cells_of_a_profile(project):
     assert len(dvc_stages.cells(EVERY, "sample", "session", [], [])) == 6
 
 
+def test_what_is_made_from_other_data_needs_these():
+    assert dvc_stages.with_sources(["digits", "ml20m-items", "ml20m"]) == ["ml20m", "digits", "ml20m-items"]
+
+
+def test_kinds_are_the_stages_of_the_pipeline_in_the_order_of_the_data():
+    kinds = dvc_stages.kinds()
+    assert [kind for kind in kinds if kind in ("fetch", "prepare", "run", "evaluate", "tables")] == [
+        "fetch", "prepare", "run", "evaluate", "tables",
+    ]  # fmt: skip
+    assert kinds.index("prepare") < kinds.index("derive") < kinds.index("density")
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "methods", "message"),
     [
