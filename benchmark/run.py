@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from benchmark import environment, store
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
+from benchmark.final_fit import COLD_USER, FinalFit, with_validation
 from benchmark.points import evaluation_points
 from benchmark.settings import Settings
 from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
@@ -107,14 +108,22 @@ def run(
     seed: int | None,
     device: str,
     out: Path,
+    final_fit: FinalFit | None = None,
 ) -> Path:
-    """Run one method on one split and store the result; returns the run directory."""
+    """Run one method on one split and store the result; returns the run directory.
+
+    final_fit: what cold users' models are fitted on; None: as in params.yaml.
+    """
     dataset = get(data)
     split = load_ranking_split(dataset.name, split_name)
     kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
     params = model.model_dump(mode="json")
-    folder = store.run_dir(out, dataset.name, method, split.split, params)
+    fitted_on = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
+    if fitted_on == "train+valid":
+        split = _with_validation(split)
+    named = params if fitted_on == "train" else {**params, "final_fit": fitted_on}
+    folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
     seconds: dict[str, float] = {}
@@ -140,6 +149,7 @@ def run(
         "params": params,
         "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
+        "final_fit": fitted_on,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
         "masked_sha256": None if masked is None else store.lists_hash(masked.items),
@@ -149,7 +159,7 @@ def run(
         "peak_gpu_mb": environment.peak_gpu_mb(),
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed),
+        "command": command(dataset.name, split.split, method, overrides, seed, final_fit),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
@@ -167,9 +177,20 @@ def used_device(params: dict[str, Any]) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
+def _with_validation(split: Split) -> TopKSplit:
+    if not isinstance(split, TopKSplit):
+        raise UserError(f"final_fit: expected top-k data for 'train+valid', found sessions of {split.name}")
+    return with_validation(split)
+
+
+def command(
+    data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None, final_fit: FinalFit | None = None
+) -> str:
     """The command that repeats a run."""
-    sets = "".join(f" --set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items())
-    return f"emde run --data {data} --split {split} --method {method}{sets}" + (
-        "" if seed is None else f" --seed {seed}"
-    )
+    words = [f"emde run --data {data} --split {split} --method {method}"]
+    words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items()]
+    if seed is not None:
+        words.append(f"--seed {seed}")
+    if final_fit is not None:
+        words.append(f"--final-fit {final_fit}")
+    return " ".join(words)

@@ -11,6 +11,7 @@ import pytest
 from benchmark import metrics_topk, settings, store
 from benchmark.data.load import TopKSplit, load_split
 from benchmark.evaluate import evaluate, user_values
+from benchmark.final_fit import with_validation
 from benchmark.run import run
 from contracts import UserError
 from tests.contract import rows_of
@@ -86,6 +87,35 @@ def test_every_split_runs(sample, tmp_path, split: str) -> None:
     assert 0.05 < found["metrics"]["Recall@20"] < 1
     if split == "temporal":
         assert np.diff(data.heldout.indptr).mean() > 1.5, "several targets"
+
+
+def test_final_fit_adds_what_validation_users_held_out(sample, tmp_path) -> None:
+    test, valid = opened("sample-ratings"), opened("sample-ratings", ":valid")
+    widened = with_validation(test)
+    assert len(widened.train) == len(test.train) + len(valid.profiles)
+    assert (widened.train.liked[: len(test.train)] != test.train.liked).nnz == 0
+    assert (widened.train.liked[len(test.train) :] != valid.heldout).nnz == 0, "the 20%, not the fold-in"
+    assert widened.train.disliked.nnz == test.train.disliked.nnz
+    assert widened.train.disliked.shape == widened.train.liked.shape
+    assert widened.profiles is test.profiles
+    chosen = settings.load(PROJECT / "params.yaml")
+    plain = run(chosen, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path)
+    wide = run(chosen, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path, "train+valid")
+    everywhere = chosen.model_copy(update={"final_fit": "train+valid"})
+    assert run(everywhere, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path) == wide != plain
+    record = store.read_record(wide)
+    assert record["final_fit"] == "train+valid"
+    assert (store.read_ranks(plain)[0] != store.read_ranks(wide)[0]).any()
+    tuning = run(everywhere, "sample-ratings", ":valid", "top-pop", {}, None, "cpu", tmp_path)
+    assert store.read_record(tuning)["final_fit"] == "train", "tuning never sees it"
+
+
+@pytest.mark.parametrize(("data", "split"), [("sample-ratings", "temporal"), ("sample-sessions", "0")])
+def test_final_fit_is_for_cold_users(sample, tmp_path, data: str, split: str) -> None:
+    chosen = settings.load(PROJECT / "params.yaml")
+    method = "top-pop" if data == "sample-ratings" else "pop"
+    with pytest.raises(UserError, match="final_fit: expected"):
+        run(chosen, data, split, method, {}, None, "cpu", tmp_path, "train+valid")
 
 
 def test_sampled_metrics_by_hand() -> None:
