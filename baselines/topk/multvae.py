@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -44,19 +43,14 @@ class MultVae(TopKRecommender):
     seed: int = Field(default=0, ge=0, description="Seed of every random number")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA where available")
 
-    def fit(self, train: Interactions, checkpoint: str | Path | None = None) -> Self:
-        """Train for ``epochs`` epochs.
-
-        checkpoint: a file to continue from if it exists and to write about once a minute and at the
-        end; the result is that of an uninterrupted run. Raises UserError if it belongs to other data
-        or parameters (only ``epochs`` may have grown).
-        """
+    def fit(self, train: Interactions) -> Self:
+        """Train for ``epochs`` epochs; goes on from the checkpoint of an interrupted run, to the same weights."""
         from baselines.topk.shared import vae  # torch takes seconds to import: only where it is used
 
         require_events(train, "multvae")
         settings = vae.Settings(**self.model_dump(exclude={"device"}))
-        path = None if checkpoint is None else Path(checkpoint)
-        self._state.update(vae.train(train.liked, settings, vae.choose_device(self.device), path))
+        device, checkpoint = vae.choose_device(self.device), self.checkpoint({"liked": train.liked})
+        self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history))
         return self
 
     def recommend(
