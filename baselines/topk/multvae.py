@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
+from baselines.topk.shared.device import Device, choose_device
 from baselines.topk.shared.scoring import recommend_in_blocks
 from contracts import Interactions, TopKRecommender, require_events
 
@@ -41,7 +42,7 @@ class MultVae(TopKRecommender):
     hidden: int = Field(default=600, ge=1, description="Units of the encoder's and of the decoder's hidden layer")
     latent: int = Field(default=200, ge=1, description="Dimensions of the latent code")
     seed: int = Field(default=0, ge=0, description="Seed of every random number")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA where available")
+    device: Device = Field(default="auto", description="auto: CUDA where available")
 
     def fit(self, train: Interactions) -> Self:
         """Train for ``epochs`` epochs; goes on from the checkpoint of an interrupted run, to the same weights."""
@@ -49,7 +50,7 @@ class MultVae(TopKRecommender):
 
         require_events(train, "multvae")
         settings = vae.Settings(**self.model_dump(exclude={"device"}))
-        device, checkpoint = vae.choose_device(self.device), self.checkpoint({"liked": train.liked})
+        device, checkpoint = choose_device(self.device, "multvae"), self.checkpoint({"liked": train.liked})
         self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history))
         return self
 
@@ -61,6 +62,6 @@ class MultVae(TopKRecommender):
 
         from baselines.topk.shared import vae
 
-        device = vae.choose_device(self.device)
+        device = choose_device(self.device, "multvae")
         weights = {name: torch.from_numpy(array).to(device) for name, array in self._state.items()}
         return recommend_in_blocks(profiles, k, exclude, lambda liked: vae.score(weights, liked))

@@ -16,7 +16,6 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional
 
-from contracts import UserError
 from contracts.checkpoint import Checkpoint
 from contracts.progress import progress
 
@@ -60,15 +59,6 @@ class Batch:
             (liked.data / norm[rows]).astype(np.float32),
         )
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device for auto | cpu | cuda; raises UserError where CUDA is asked for and absent."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("multvae: parameter 'device': expected an available device, found 'cuda' without a GPU")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def generator(seed: int, stage: int) -> torch.Generator:
