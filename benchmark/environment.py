@@ -18,7 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from contracts.threads import VARIABLE, n_threads
 
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "pydantic", "safetensors")
+PACKAGES = (
+    "numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "implicit", "pydantic",
+    "safetensors",
+)  # fmt: skip
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
