@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--method", required=True, metavar="NAME")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
     run.add_argument("--seed", type=int)
+    run.add_argument("--final-fit", choices=("train", "train+valid"), help="cold users only (default: params.yaml's)")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
@@ -122,7 +123,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     overrides = parse_overrides(args.set)
     results = []
     for split in splits_of(args.data, args.split):
-        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out)
+        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out, args.final_fit)
         result = evaluate(folder)
         record = result["run"]
         kept = (
@@ -138,7 +139,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
             "device",
         )
         shown = {name: record[name] for name in kept}
-        parts = ("metrics", "intervals", "ties", "breakdown")
+        parts = ("metrics", "intervals", "masked", "ties", "breakdown")
         results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})
     return results[0] if len(results) == 1 else {"runs": results}
 

@@ -17,6 +17,7 @@ from benchmark import environment, store
 from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
+from benchmark.final_fit import COLD_USER, FinalFit, with_validation
 from benchmark.points import evaluation_points
 from benchmark.settings import Settings
 from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
@@ -66,23 +67,28 @@ def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ran
     return Ranked(rows, items, scores)
 
 
-def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
-    """Lists for every test user, fold-in items excluded."""
+def rank_users(model: TopKRecommender, split: TopKSplit, k: int, masked: bool = False) -> Ranked:
+    """Lists for every test user, fold-in items excluded; with ``masked`` also the items the user dislikes."""
     n = len(split.profiles)
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     with progress(f"rank {split.name} {split.split}", n) as advance:
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
             profiles = split.profiles.take(rows)
-            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows))
+            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows, masked))
             advance(len(rows))
     return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
 
 
-def excluded(split: TopKSplit, rows: np.ndarray) -> sp.csr_matrix:
-    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some."""
+def excluded(split: TopKSplit, rows: np.ndarray, masked: bool = False) -> sp.csr_matrix:
+    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some.
+
+    masked: what the profile's user rated below the threshold may not be listed either. A multi-modal
+    model is told these items, which cannot be held out; the mask tells every model.
+    """
     if split.candidates is None:
-        return split.profiles.liked[rows]
+        known, disliked = split.profiles.liked[rows], split.profiles.disliked
+        return known + disliked[rows] if masked and disliked is not None else known
     everything = sp.csr_matrix(np.ones((len(rows), split.profiles.n_items), np.float32))
     return sp.csr_matrix(everything - split.candidates[rows])
 
@@ -103,14 +109,22 @@ def run(
     seed: int | None,
     device: str,
     out: Path,
+    final_fit: FinalFit | None = None,
 ) -> Path:
-    """Run one method on one split and store the result; returns the run directory."""
+    """Run one method on one split and store the result; returns the run directory.
+
+    final_fit: what cold users' models are fitted on; None: as in params.yaml.
+    """
     dataset = get(data)
     split = load_ranking_split(dataset.name, split_name)
     kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
     params = model.model_dump(mode="json")
-    folder = store.run_dir(out, dataset.name, method, split.split, params)
+    fitted_on = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
+    if fitted_on == "train+valid":
+        split = _with_validation(split)
+    named = params if fitted_on == "train" else {**params, "final_fit": fitted_on}
+    folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
     seconds: dict[str, float] = {}
@@ -123,6 +137,10 @@ def run(
             ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
         else:
             ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+    masked = None
+    if isinstance(split, TopKSplit) and split.maskable:
+        with environment.timed(seconds, "recommend_masked"):
+            masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
     record = {
         "data": dataset.name,
         "split": split.split,
@@ -132,8 +150,10 @@ def run(
         "params": params,
         "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
+        "final_fit": fitted_on,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
+        "masked_sha256": None if masked is None else store.lists_hash(masked.items),
         "device": used_device(params),
         "seconds": seconds,
         "peak_rss_mb": environment.peak_rss_mb(),
@@ -141,11 +161,12 @@ def run(
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
         | {"vectors": used_vectors(params, vector_hashes(dataset.name))},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed),
+        "command": command(dataset.name, split.split, method, overrides, seed, final_fit),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
+    without = None if masked is None else (masked.items, masked.scores)
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, without)
     return folder
 
 
@@ -164,9 +185,20 @@ def used_device(params: dict[str, Any]) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
+def _with_validation(split: Split) -> TopKSplit:
+    if not isinstance(split, TopKSplit):
+        raise UserError(f"final_fit: expected top-k data for 'train+valid', found sessions of {split.name}")
+    return with_validation(split)
+
+
+def command(
+    data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None, final_fit: FinalFit | None = None
+) -> str:
     """The command that repeats a run."""
-    sets = "".join(f" --set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items())
-    return f"emde run --data {data} --split {split} --method {method}{sets}" + (
-        "" if seed is None else f" --seed {seed}"
-    )
+    words = [f"emde run --data {data} --split {split} --method {method}"]
+    words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items()]
+    if seed is not None:
+        words.append(f"--seed {seed}")
+    if final_fit is not None:
+        words.append(f"--final-fit {final_fit}")
+    return " ".join(words)

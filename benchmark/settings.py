@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
+from benchmark.final_fit import FinalFit
 from benchmark.methods import Kind
 from contracts import Recommender, UserError
 from contracts.files import write_whole
@@ -82,6 +83,7 @@ class Settings(Strict):
 
     threads: int = Field(ge=1, description="threads of every cell: fixed, because sums depend on it")
     seed: int = Field(ge=0)
+    final_fit: FinalFit = Field("train", description="what models for cold users are fitted on before the test")
     profiles: dict[str, Profile]
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
