@@ -72,9 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     tables = add("tables", make_tables, "tables of the current profile beside the published values")
     tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
-    tables.add_argument("--format", choices=("md", "tex", "html", "csv"), help="print in this format")
+    tables.add_argument("--format", choices=("md", "tex", "html", "csv", "json"), help="print in this format")
     tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
     tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    tables.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
 
     profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
     profile.add_argument("name", nargs="?", metavar="NAME")
@@ -173,7 +174,8 @@ def run_density(args: argparse.Namespace) -> dict[str, Any]:
 def make_tables(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings, tables
 
-    return tables.make(settings.load(), args.profile or settings.current_profile(), args.table, args.format, args.out)
+    profile = args.profile or settings.current_profile()
+    return tables.make(settings.load(), profile, args.table, args.format, args.out, args.results)
 
 
 def choose_profile(args: argparse.Namespace) -> dict[str, Any]:
