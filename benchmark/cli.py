@@ -139,7 +139,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
             "device",
         )
         shown = {name: record[name] for name in kept}
-        parts = ("metrics", "intervals", "ties", "breakdown")
+        parts = ("metrics", "intervals", "masked", "ties", "breakdown")
         results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})
     return results[0] if len(results) == 1 else {"runs": results}
 

@@ -21,27 +21,67 @@ RESAMPLES = 1000
 
 
 def evaluate(folder: Path) -> dict[str, Any]:
-    """Metrics of one run: {"metrics": {"HR@20": ...}, "intervals": {"HR@20": [low, high]}, "run": ...}."""
+    """Metrics of one run: {"metrics": {"HR@20": ...}, "intervals": {"HR@20": [low, high]}, "run": ...}.
+
+    masked: {"metrics": ..., "intervals": ...} of the lists without disliked items, None where there are none.
+    """
+    record, split = _open(folder)
+    masked = ties = groups = None
+    if isinstance(split, SessionSplit):
+        metrics, intervals, ties, groups = _session(folder, record, split)
+    else:
+        metrics, intervals = _means(_topk_values(folder, record, split, store.RANKS))
+        if record.get("masked_sha256"):
+            means, bounds = _means(_topk_values(folder, record, split, store.MASKED))
+            masked = {"metrics": means, "intervals": bounds}
+    return {
+        "run": record,
+        "metrics": metrics,
+        "intervals": intervals,
+        "masked": masked,
+        "ties": ties,
+        "breakdown": groups,
+    }
+
+
+def user_values(folder: Path, masked: bool = False) -> dict[str, np.ndarray]:
+    """Every metric of a top-k run for every test user with held-out items, float64 [users], in the split's order.
+
+    What paired tests compare: two runs of one split have the same users in the same places.
+    masked: of the lists without disliked items; raises UserError where the run has none.
+    """
+    record, split = _open(folder)
+    if not isinstance(split, TopKSplit):
+        raise UserError(f"{folder}: expected a top-k run, found one on sessions")
+    if masked and not record.get("masked_sha256"):
+        raise UserError(f"{folder}: expected lists without disliked items, found a run that stored none")
+    return _topk_values(folder, record, split, store.MASKED if masked else store.RANKS)
+
+
+def _open(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
+    """The record of a run and the split it was made from, unchanged since."""
     record = store.read_record(folder)
-    items, scores = store.read_ranks(folder)
     split = load_split(record["data"], record["split"])
     if split.meta["columns"] != record["data_hashes"]["columns"]:
         raise UserError(f"{folder}: made from data with other hashes than the prepared {record['data']}; run it again")
-    if isinstance(split, SessionSplit):
-        metrics, intervals, ties, groups = _session(split, items, scores, folder)
-    elif isinstance(split, TopKSplit):
-        metrics, intervals = _topk(split, items, folder)
-        ties = groups = None
-    else:
+    if not isinstance(split, SessionSplit | TopKSplit):
         raise UserError(f"{folder}: {record['data']} has no ranked lists to score")
-    if record["lists_sha256"] != store.lists_hash(items):
-        raise UserError(f"{folder / store.RANKS}: the lists are not those that {store.RECORD} describes; run it again")
-    return {"run": record, "metrics": metrics, "intervals": intervals, "ties": ties, "breakdown": groups}
+    return record, split
 
 
-def _session(split: SessionSplit, items: np.ndarray, scores: np.ndarray, folder: Path):
+def _lists(folder: Path, record: dict[str, Any], expected: int, name: str = store.RANKS) -> store.Lists:
+    """The stored lists, of as many rows as expected and as the record describes them."""
+    items, scores = store.read_ranks(folder, name)
+    if len(items) != expected:
+        raise UserError(f"{folder / name}: expected {expected} ranked lists, found {len(items)}")
+    if record["lists_sha256" if name == store.RANKS else "masked_sha256"] != store.lists_hash(items):
+        raise UserError(f"{folder / name}: the lists are not those that {store.RECORD} describes; run it again")
+    return items, scores
+
+
+def _session(folder: Path, record: dict[str, Any], split: SessionSplit):
     points = evaluation_points(split.test, split.min_prefix)
-    _same_length(len(items), len(points), folder)
+    items, scores = _lists(folder, record, len(points))
     values = metrics_session.per_point(items, points)
     intervals = bootstrap(values, points.session)
     metrics = {name: float(column.mean()) for name, column in values.items()}
@@ -52,18 +92,18 @@ def _session(split: SessionSplit, items: np.ndarray, scores: np.ndarray, folder:
     return metrics, intervals, metrics_session.tie_bounds(items, scores, points), groups
 
 
-def _topk(split: TopKSplit, items: np.ndarray, folder: Path):
-    _same_length(len(items), len(split.profiles), folder)
+def _topk_values(folder: Path, record: dict[str, Any], split: TopKSplit, name: str) -> dict[str, np.ndarray]:
+    items, _ = _lists(folder, record, len(split.profiles), name)
     values = metrics_topk.per_user(items, split.heldout)
+    if split.candidates is not None:
+        values = metrics_topk.sampled(values)
     users = np.flatnonzero(np.diff(split.heldout.indptr) > 0)
-    values = {name: column[users] for name, column in values.items()}
+    return {name: column[users] for name, column in values.items()}
+
+
+def _means(values: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, list[float]]]:
     metrics = {name: float(column.mean()) for name, column in values.items()}
-    return metrics, bootstrap(values, np.arange(len(users)))
-
-
-def _same_length(found: int, expected: int, folder: Path) -> None:
-    if found != expected:
-        raise UserError(f"{folder / store.RANKS}: expected {expected} ranked lists, found {found}")
+    return metrics, bootstrap(values, np.arange(len(next(iter(values.values())))))
 
 
 def bootstrap(values: dict[str, np.ndarray], unit: np.ndarray, seed: int = 0) -> dict[str, list[float]]:

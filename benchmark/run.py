@@ -65,23 +65,28 @@ def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ran
     return Ranked(rows, items, scores)
 
 
-def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
-    """Lists for every test user, fold-in items excluded."""
+def rank_users(model: TopKRecommender, split: TopKSplit, k: int, masked: bool = False) -> Ranked:
+    """Lists for every test user, fold-in items excluded; with ``masked`` also the items the user dislikes."""
     n = len(split.profiles)
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     with progress(f"rank {split.name} {split.split}", n) as advance:
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
             profiles = split.profiles.take(rows)
-            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows))
+            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows, masked))
             advance(len(rows))
     return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
 
 
-def excluded(split: TopKSplit, rows: np.ndarray) -> sp.csr_matrix:
-    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some."""
+def excluded(split: TopKSplit, rows: np.ndarray, masked: bool = False) -> sp.csr_matrix:
+    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some.
+
+    masked: what the profile's user rated below the threshold may not be listed either. A multi-modal
+    model is told these items, which cannot be held out; the mask tells every model.
+    """
     if split.candidates is None:
-        return split.profiles.liked[rows]
+        known, disliked = split.profiles.liked[rows], split.profiles.disliked
+        return known + disliked[rows] if masked and disliked is not None else known
     everything = sp.csr_matrix(np.ones((len(rows), split.profiles.n_items), np.float32))
     return sp.csr_matrix(everything - split.candidates[rows])
 
@@ -122,6 +127,10 @@ def run(
             ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
         else:
             ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+    masked = None
+    if isinstance(split, TopKSplit) and split.maskable:
+        with environment.timed(seconds, "recommend_masked"):
+            masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
     record = {
         "data": dataset.name,
         "split": split.split,
@@ -133,6 +142,7 @@ def run(
         "seed": params.get("seed"),
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
+        "masked_sha256": None if masked is None else store.lists_hash(masked.items),
         "device": used_device(params),
         "seconds": seconds,
         "peak_rss_mb": environment.peak_rss_mb(),
@@ -143,7 +153,8 @@ def run(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
+    without = None if masked is None else (masked.items, masked.scores)
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, without)
     return folder
 
 

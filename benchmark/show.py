@@ -32,21 +32,27 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def _interval(bounds: list[float] | None) -> str:
+    return "" if bounds is None else "[{:.4f}, {:.4f}]".format(*bounds)
+
+
 def show_run(result: Result, verbose: bool = False) -> None:
     for run in result.get("runs", [result]):
         record = run.get("run", run)
         metrics, intervals = run["metrics"], run["intervals"]
+        masked = (run["masked"] or {}).get("metrics", {})
         rows = [
-            [name, value, "[{:.4f}, {:.4f}]".format(*intervals[name]) if name in intervals else ""]
+            [name, value, _interval(intervals.get(name)), masked.get(name, "")]
             for name, value in metrics.items()
-            if verbose or name.endswith(("@1", "@20"))
+            if verbose or name.endswith(("@1", "@20", "@10(sampled)"))
         ]
         seconds = record["seconds"]
         title = (
             f"{record['method']} on {record['data']}, split {record['split']}: {record['n_points']:,} points; "
             f"fit {seconds['fit']:.2f} s, recommend {seconds['recommend']:.2f} s, peak {record['peak_rss_mb']:.0f} MB"
         )
-        grid(["metric", "value", "95% interval"], rows, title)
+        columns = 4 if masked else 3
+        grid(["metric", "value", "95% interval", "disliked masked"][:columns], (row[:columns] for row in rows), title)
         if "run_dir" in run:
             line(f"run: {run['run_dir']}")
 
