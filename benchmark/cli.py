@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--method", required=True, metavar="NAME")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
     run.add_argument("--seed", type=int)
+    run.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
@@ -114,6 +116,7 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 def run_method(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings
+    from benchmark.data.registry import get
     from benchmark.data.root import project_root
     from benchmark.evaluate import evaluate
     from benchmark.run import run, splits_of
@@ -122,8 +125,10 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     out = args.out or project_root() / "results/generated/runs"
     overrides = parse_overrides(args.set)
     results = []
-    for split in splits_of(args.data, args.split):
-        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out)
+    splits, kind = splits_of(args.data, args.split), get(args.data).kind
+    seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
+    for split, seed in product(splits, seeds):
+        folder = run(chosen, args.data, split, args.method, overrides, seed, args.device, out)
         result = evaluate(folder)
         record = result["run"]
         kept = (

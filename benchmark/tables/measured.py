@@ -22,9 +22,6 @@ import pyarrow.parquet as pq
 from benchmark.significance import contributions
 from contracts import UserError
 
-MASKED = "masked "
-"""Prefix of the columns of the lists without disliked items."""
-
 
 class Measured:
     """The results below some folders; where two hold the same cell, the later folder's counts."""

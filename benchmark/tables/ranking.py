@@ -9,10 +9,11 @@ import numpy as np
 
 from benchmark import published
 from benchmark.data import registry
+from benchmark.evaluate import MASKED
 from benchmark.significance import Paired, holm, leaders, paired
 from benchmark.tables.declaration import BlockDeclaration, Declaration
 from benchmark.tables.labels import label
-from benchmark.tables.measured import MASKED, Measured
+from benchmark.tables.measured import Measured
 from benchmark.tables.model import Block, Cell, Cost, Expected, Row, Slices, Test, Verdict
 from benchmark.tables.verdict import judge, over_seeds, t_interval
 from contracts import UserError

@@ -70,8 +70,8 @@ def comma_separated(results: Results) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         ["table", "data", "masked", "method", "metric", "ours", "low", "high", "seeds", "sd_seeds", "sd_slices",
-         "published", "difference", "verdict", "why", "source", "mark", "against", "against_difference", "t_holm", "wilcoxon_holm",
-         "effect", "fit_seconds", "recommend_seconds", "peak_mb"]
+         "published", "difference", "verdict", "why", "source", "mark", "against", "against_difference",
+         "t_holm", "wilcoxon_holm", "effect", "fit_seconds", "recommend_seconds", "peak_mb"]
     )  # fmt: skip
     for table in results.tables:
         for block in table.blocks:
