@@ -1,4 +1,4 @@
-"""The command line: ``emde data | methods | run | search | evaluate | density | tables | profile | doctor``.
+"""The command line: ``emde data | methods | run | search | evaluate | compare | tables | verify | ...``.
 
 Heavy packages are imported by the command that needs them, after the thread counts are set. With
 ``--json`` exactly one object goes to stdout; everything else goes to stderr.
@@ -78,6 +78,23 @@ def build_parser() -> argparse.ArgumentParser:
     tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
     tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
     tables.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
+
+    verify = add(
+        "verify", verify_results, "check the rows that are declared as reproduced; exit status 1 if one is not"
+    )
+    verify.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    verify.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
+
+    compare = add("compare", compare_runs, "two runs of one split: differences, intervals, p values, and where")
+    compare.add_argument("first", type=Path, metavar="RUN_A")
+    compare.add_argument("second", type=Path, metavar="RUN_B")
+    compare.add_argument("--metric", metavar="NAME", help="orders the sessions (default: MRR@20, top-k NDCG@20)")
+    compare.add_argument("--top", type=_positive, default=10, metavar="N", help="sessions to show")
+
+    export = add("export", export_run, "a run's lists and its truth as files for other tools")
+    export.add_argument("run", type=Path, metavar="RUN_DIR")
+    export.add_argument("--format", choices=("trec",), default="trec")
+    export.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/trec/<data>-<method>-<run>")
 
     profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
     profile.add_argument("name", nargs="?", metavar="NAME")
@@ -183,6 +200,27 @@ def make_tables(args: argparse.Namespace) -> dict[str, Any]:
     return tables.make(settings.load(), profile, args.table, args.format, args.out, args.results)
 
 
+def verify_results(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings, tables
+    from benchmark.tables.verify import verify
+
+    return verify(tables.collect(settings.load(), args.profile or settings.current_profile(), args.results))
+
+
+def compare_runs(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.compare import compare
+
+    return compare(args.first, args.second, args.metric, args.top)
+
+
+def export_run(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.root import project_root
+    from benchmark.trec import export
+
+    data, method, name = args.run.resolve().parts[-3:]
+    return export(args.run, args.out or project_root() / "results/generated/trec" / f"{data}-{method}-{name}")
+
+
 def choose_profile(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings
 
@@ -218,7 +256,7 @@ def configure(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of ``emde``; returns the exit status (0 fine, 2 bad input, 130 interrupted)."""
+    """Entry point of ``emde``; returns the exit status (0 fine, 1 not verified, 2 bad input, 130 interrupted)."""
     args = build_parser().parse_args(argv)
     try:
         configure(args)
@@ -238,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return 1 if args.command == "verify" and result["failed"] else 0
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def leaders(values: list[float | None], columns: list[np.ndarray | None]) -> lis
     """ "best", "second" or "" for every row of one metric (larger is better).
 
     Best are the largest value and all that do not differ from it significantly (paired t, Holm-corrected
-    over the rows); second the same among the rest. A row without contributions is tied with none.
+    over the rows); second the same among the rest. Without contributions only equal values are tied.
     """
     marks = [""] * len(values)
     for mark in ("best", "second"):
@@ -91,7 +91,7 @@ def leaders(values: list[float | None], columns: list[np.ndarray | None]) -> lis
             break
         top = max(rest, key=lambda i: values[i])  # type: ignore[arg-type,return-value]
         others = [i for i in rest if i != top]
-        p = np.array([_p(columns[i], columns[top]) for i in others])
+        p = np.array([1.0 if values[i] == values[top] else _p(columns[i], columns[top]) for i in others])
         tied = [i for i, corrected in zip(others, holm(p), strict=True) if corrected >= LEVEL]
         for i in [top, *tied]:
             marks[i] = mark

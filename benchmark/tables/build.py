@@ -34,8 +34,7 @@ def build(
         verdicts=dict(Counter(cell.verdict.value for cell in cells)),
         tables=tables,
         runs=_runs(measured, [key for t in tables for b in t.blocks for row in b.rows for key in row.runs]),
-        density=measured.of_data("density"),
-        ablation=measured.of_data("ablation"),
+        density=measured.density,
     )
 
 
@@ -67,7 +66,8 @@ def _block(
         RUN: [*planned.get(block.data, ()), *found],
         PUBLISHED: published.methods(block.data, protocol, declared.expected),
     })  # fmt: skip
-    shown = any(name in planned.get(block.data, ()) or name in found for name in names)
+    ran = {block.results_of.get(name, name) for name in names}
+    shown = bool(ran & {*planned.get(block.data, ()), *found})
     return ranking.block(declared, block, names, protocol, splits, measured, shown)
 
 

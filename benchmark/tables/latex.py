@@ -52,7 +52,7 @@ def _printable(row: Row) -> bool:
 
 def _value(table: Table, cell: Cell) -> str:
     if cell.ours is None:
-        return f"{text.number(cell.expected.value)}$^{{\\dagger}}$" if cell.expected else "--"
+        return f"{text.expected(table, cell)}$^{{\\dagger}}$" if cell.expected else "--"
     value = text.value(table, cell)
     value = {"best": rf"\textbf{{{value}}}", "second": rf"\underline{{{value}}}", "": value}[cell.mark]
     spread = rf"{{\scriptsize\,$\pm${cell.seeds.sd:.4f}}}" if cell.seeds else ""

@@ -2,16 +2,16 @@
 
     <folder>/metrics/<data>--<method>.json      emde evaluate: one entry per split and seed
     <folder>/metrics/<data>--<method>.parquet   per session or user: sums of every metric over its points
-    <folder>/density/<data>.json, ablation/<data>.json
+    <folder>/density/<data>.json                emde density
 
-Kept results (``results/reported``) hold the same with one line per run in metrics.jsonl and runs.jsonl.
+Kept results (``results/reported/<name>``) hold all of it but the Parquet files in their ``results.json``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ class Measured:
             for path in sorted((folder / "metrics").glob("*.json")):
                 data, _, method = path.stem.partition("--")
                 found[data, method] = read_json(path)
-            for result in _kept(folder):
-                found.setdefault((result["run"]["data"], result["run"]["method"]), []).append(result)
+            for run in self._kept(folder).get("runs", {}).values():
+                record = run["record"]
+                found.setdefault((record["data"], record["method"]), []).append({**run, "run": record})
             out.update(found)
         return out
 
@@ -104,29 +105,21 @@ class Measured:
                 columns[name].append(contributions(sums, points[rows], split))
         return keys, {name: np.mean(values, axis=0) for name, values in columns.items()}
 
-    def of_data(self, kind: str) -> dict[str, Any]:
-        """data -> content of <kind>/<data>.json, kind = density or ablation."""
-        return {
-            path.stem: read_json(path) for folder in self._folders for path in sorted((folder / kind).glob("*.json"))
-        }
+    @cached_property
+    def density(self) -> dict[str, Any]:
+        """data -> output of emde density."""
+        out: dict[str, Any] = {}
+        for folder in self._folders:
+            out.update(self._kept(folder).get("density", {}))
+            out.update({path.stem: read_json(path) for path in sorted((folder / "density").glob("*.json"))})
+        return out
 
-
-def _kept(folder: Path) -> list[dict[str, Any]]:
-    """Results of metrics.jsonl, each with its record of runs.jsonl."""
-    if not (folder / "metrics.jsonl").is_file():
-        return []
-    records = {_run_key(record): record for record in read_lines(folder / "runs.jsonl")}
-    out = []
-    for line in read_lines(folder / "metrics.jsonl"):
-        if _run_key(line) not in records:
-            raise UserError(f"{folder / 'metrics.jsonl'}: {_run_key(line)} has no record in runs.jsonl")
-        parts = {part: line[part] for part in ("metrics", "intervals", "masked", "ties", "breakdown") if part in line}
-        out.append({"run": records[_run_key(line)], **parts})
-    return out
-
-
-def _run_key(line: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(line.get(name) for name in ("data", "split", "method", "seed"))
+    @staticmethod
+    @cache
+    def _kept(folder: Path) -> dict[str, Any]:
+        """The results.json of kept results; empty for a folder of the pipeline."""
+        path = folder / "results.json"
+        return read_json(path) if path.is_file() else {}
 
 
 def read_json(path: Path) -> Any:
@@ -135,18 +128,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: expected JSON, found an error at line {error.lineno}") from None
-
-
-def read_lines(path: Path) -> list[Any]:
-    """A JSON-lines file; raises UserError naming file and line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: expected one JSON object per line: {error.strerror}") from None
-    out = []
-    for number, line in enumerate(lines, 1):
-        try:
-            out.append(json.loads(line))
-        except json.JSONDecodeError:
-            raise UserError(f"{path}: line {number}: expected JSON, found {line[:60]!r}") from None
-    return out

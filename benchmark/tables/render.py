@@ -30,11 +30,15 @@ def markdown(results: Results) -> str:
             if block.comparable == "generated":
                 parts.append(f"*{text.GENERATED_NOTE}*\n")
             parts.append(
-                _grid(["method", *table.metrics, *text.COSTS, "parameters from"], [_line(table, r) for r in block.rows])
+                _grid(
+                    ["method", *table.metrics, *text.cost_names(table), "parameters from"],
+                    [_line(table, r) for r in block.rows],
+                )
             )
             note = text.statistics(table, block, "Bold:", "italic:").replace("* differs", r"\* differs")
-            parts.append(f"{note} {text.COST_NOTE}\n".strip() + "\n")
-            found = text.comparisons(block)
+            costs = text.COST_NOTE if text.cost_names(table) else ""
+            parts.append(f"{note} {costs}".strip() + "\n")
+            found = text.comparisons(table, block)
             if found:
                 head = ["method", "metric", "published", "ours", "95% interval", "difference", "verdict", "source"]
                 parts.append(_grid(head, [_compared(table, row, cell) for row, cell in found]))
@@ -47,7 +51,7 @@ def _line(table: Table, row: Row) -> list[str]:
     for cell in row.cells:
         mark = emphasis[cell.mark]
         values.append(f"{mark}{text.value(table, cell)}{mark}{text.spread(cell)}" + (r"\*" if cell.significant else ""))
-    return [row.label, *values, *text.costs(row), row.parameters_from or row.note]
+    return [row.label, *values, *text.costs(table, row), row.parameters_from or row.note]
 
 
 def _compared(table: Table, row: Row, cell: Cell) -> list[str]:
@@ -55,7 +59,7 @@ def _compared(table: Table, row: Row, cell: Cell) -> list[str]:
     return [
         row.label,
         cell.metric,
-        text.number(expected.value if expected else None),
+        text.expected(table, cell),
         text.value(table, cell) + text.spread(cell),
         text.interval(cell),
         text.number(cell.delta, sign=True),

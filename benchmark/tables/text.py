@@ -23,9 +23,17 @@ def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
 
 def value(table: Table, cell: Cell) -> str:
     """Ours; hyper-parameters as they are."""
-    if table.kind == "parameters" and cell.ours is not None:
-        return f"{cell.ours:g}"
-    return number(cell.ours)
+    return _as_is(cell.ours) if table.kind == "parameters" else number(cell.ours)
+
+
+def expected(table: Table, cell: Cell) -> str:
+    """The published value, as ``value`` prints ours."""
+    found = cell.expected.value if cell.expected else None
+    return _as_is(found) if table.kind == "parameters" else number(found)
+
+
+def _as_is(found: float | None) -> str:
+    return number(None) if found is None else f"{found:g}"
 
 
 def spread(cell: Cell) -> str:
@@ -38,10 +46,15 @@ def interval(cell: Cell) -> str:
     return "" if cell.low is None else f"[{cell.low:.4f}, {cell.high:.4f}]"
 
 
-def costs(row: Row) -> list[str]:
+def cost_names(table: Table) -> tuple[str, ...]:
+    """The columns of ``costs``; hyper-parameters cost nothing."""
+    return () if table.kind == "parameters" else COSTS
+
+
+def costs(table: Table, row: Row) -> list[str]:
     """Seconds of fit, seconds of ranking, peak memory."""
     if row.cost is None:
-        return [number(None)] * 3
+        return [number(None)] * len(cost_names(table))
     return [number(row.cost.fit_seconds, 2), number(row.cost.recommend_seconds, 2), number(row.cost.peak_mb, 0)]
 
 
@@ -58,14 +71,21 @@ def heading(table: Table) -> str:
     return f"Table {table.id}. {table.title}" if table.id.isdigit() else table.title
 
 
-def comparisons(block: Block) -> list[tuple[Row, Cell]]:
-    """Every cell of a block that has a published value or timed out."""
-    return [(row, cell) for row in block.rows for cell in row.cells
-            if cell.expected is not None or cell.verdict == Verdict.TIMED_OUT]  # fmt: skip
+def comparisons(table: Table, block: Block) -> list[tuple[Row, Cell]]:
+    """Every cell of a block that has a published value or timed out; of hyper-parameters those that differ."""
+    return [
+        (row, cell)
+        for row in block.rows
+        for cell in row.cells
+        if (cell.expected is not None or cell.verdict == Verdict.TIMED_OUT)
+        and not (table.kind == "parameters" and cell.verdict == Verdict.REPRODUCED)
+    ]
 
 
 def statistics(table: Table, block: Block, best: str, second: str) -> str:
     """What the marks of a block mean; empty where it has none."""
+    if table.kind == "parameters":
+        return "No difference to the published values." if not comparisons(table, block) else ""
     if not any(cell.mark for row in block.rows for cell in row.cells):
         return ""
     against = next((row.label for row in block.rows if row.method == table.against), table.against or "")

@@ -52,12 +52,12 @@ def judge(ours: float, expected: Expected, tolerance: Tolerance, seeds: Seeds | 
     off = abs(ours - expected.value)
     near = tolerance.close * abs(expected.value) + tolerance.rounding
     if off > near:
-        return Verdict.DIFFERS, f"more than {tolerance.close:.0%} away"
+        return Verdict.DIFFERS, f"more than {tolerance.close:.0%} away" if tolerance.close else "not equal"
     if seeds is not None:
         low, high = seeds.low - tolerance.rounding, seeds.high + tolerance.rounding
         if low <= expected.value <= high:
             return Verdict.REPRODUCED, f"within the 95% interval of {len(seeds.values)} seeds"
         return Verdict.CLOSE, f"within {tolerance.close:.0%}, outside the 95% interval of {len(seeds.values)} seeds"
     if off <= tolerance.absolute + tolerance.rounding:
-        return Verdict.REPRODUCED, f"within {tolerance.absolute:g}"
+        return Verdict.REPRODUCED, f"within {tolerance.absolute:g}" if tolerance.absolute else "equal"
     return Verdict.CLOSE, f"within {tolerance.close:.0%}, more than {tolerance.absolute:g} away"
