@@ -50,6 +50,7 @@ class Group(Strict):
 
     data: list[str]
     methods: list[str]
+    seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
 
 
 class Profile(Strict):
@@ -99,7 +100,7 @@ class Settings(Strict):
         return self.profiles[name]
 
     def cells(self, profile: str) -> dict[str, dict[str, str]]:
-        """Every cell of a profile: "data--method" -> kind, data, method, code and shared paths, parameter keys."""
+        """Every cell of a profile: "data--method" -> data, method, seeds, paths, parameter keys."""
         chosen = self.profile(profile)
         out: dict[str, dict[str, str]] = {}
         groups: list[tuple[Kind, Group]] = [("session", g) for g in chosen.session] + [("topk", g) for g in chosen.topk]
@@ -117,6 +118,7 @@ class Settings(Strict):
                         "method": name,
                         "code": code,
                         "shared": shared,
+                        "seeds": str(group.seeds),
                         "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
@@ -127,6 +129,13 @@ class Settings(Strict):
         """The class name behind a method or preset."""
         preset = self.methods.get(kind, {}).get(name)
         return preset.base or name if preset else name
+
+    def seeds(self, kind: Kind, name: str, first: int | None, count: int) -> list[int | None]:
+        """The seeds of ``count`` runs, one apart; a method without randomness runs once. None = the default seed."""
+        if count == 1 or "seed" not in methods.find(kind, self.base(kind, name)).model_fields:
+            return [first]
+        start = self.seed if first is None else first
+        return [start + i for i in range(count)]
 
     def recommender(
         self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str

@@ -88,6 +88,41 @@ def show_tables(result: Result) -> None:
         line(f"page: {result['page']}")
 
 
+def show_verify(result: Result) -> None:
+    rows = [
+        [c["result"], c["data"], c["method"], c["metric"], c["expected"], "–" if c["ours"] is None else c["ours"],
+         "–" if c["delta"] is None else f"{c['delta']:+.5f}", c["why"]]
+        for c in result["checks"]
+    ]  # fmt: skip
+    grid(["", "data", "method", "metric", "expected", "ours", "difference", "why"], rows)
+    line(f"{result['profile']}: {len(rows) - result['failed']} of {len(rows)} values reproduced")
+
+
+def show_compare(result: Result) -> None:
+    a, b = result["first"], result["second"]
+    line(f"A {a['run_dir']}\nB {b['run_dir']}\n{b['data']}, split {b['split']}: {result['units']:,} sessions or users")
+    rows = [
+        [name, row["first"], row["second"], f"{row['difference']:+.4f}", f"[{row['low']:+.4f}, {row['high']:+.4f}]",
+         f"{row['t_p']:.2g}", f"{row['wilcoxon_p']:.2g}", f"{row['t_holm']:.2g}"]
+        for name, row in result["metrics"].items() if name.endswith(("@1", "@20"))
+    ]  # fmt: skip
+    grid(["metric", "A", "B", "B - A", "95% interval", "t: p", "Wilcoxon: p", "t: p (Holm)"], rows)
+    where = [
+        [
+            row["unit"],
+            row["points"],
+            row["first"],
+            row["second"],
+            f"{row['difference']:+.3f}",
+            " ".join(row["items"][:8]),
+        ]
+        for row in result["sessions"]
+    ]
+    grid(
+        ["session", "points", "A", "B", "B - A, summed", "items"], where, f"\nLargest differences in {result['metric']}"
+    )
+
+
 def show_density(result: Result) -> None:
     rows = [[r["n"], r["k"], r["pearson"], "" if r["sd"] is None else r["sd"], r["seconds"], r["sketch_bytes"]]
             for r in result["rows"]]  # fmt: skip
@@ -125,6 +160,8 @@ SHOWS: dict[str, Callable[[Result], None]] = {
     "methods": show_methods,
     "search": show_search,
     "tables": show_tables,
+    "verify": show_verify,
+    "compare": show_compare,
     "density": show_density,
 }
 
