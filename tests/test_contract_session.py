@@ -8,6 +8,7 @@ MODALITIES = [{"group": "session", "iterations": 2, "dim": 16}, {"group": "rando
 SMALL = {
     "hidden": 32, "epochs": 2, "dim": 16, "n": 4, "k": 4, "batch_size": 32, "dtype": "float32", "device": "cpu",
 }  # fmt: skip
+LONGER = {"cycle_params": {"epochs": 60, "lr": 0.01, "valid_fraction": 0.0}}
 COMPANY, NOTHING = {"knows": "company"}, {"knows": "nothing"}
 
 KNOWN = {
@@ -22,6 +23,7 @@ KNOWN = {
     "pop": NOTHING,
     "recent-pop": NOTHING,
     "session-pop": NOTHING,
+    "stamp": LONGER,
     "emde": {
         "params": {name: value for name, value in SMALL.items() if name != "dim"} | {"modalities": MODALITIES},
         "cycle_params": {"epochs": 60, "lr": 0.005},
