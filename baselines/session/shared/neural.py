@@ -10,6 +10,7 @@ that was never interrupted. GPUs draw other numbers than CPUs.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.session.shared.batches import Batch, Examples, hold_out, prefixes_of, shuffled, without_unknown
-from contracts import SessionRecommender, Sessions, require_events, top_k
+from contracts import SessionRecommender, Sessions, UserError, require_events, top_k
 from contracts.device import Device, DType, pick_device, precision
 from contracts.progress import Bar, progress
 
@@ -144,7 +145,7 @@ class NeuralRecommender(SessionRecommender):
         examples = self.rank_examples(without_unknown(prefixes), device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
-            for rows in torch.arange(len(prefixes)).split(SCORED) if len(prefixes) else ():
+            for rows in by_length(examples):
                 found = network(examples.batch(rows)).float().cpu().numpy()
                 items[rows], scores[rows] = top_k(found, k)
         return items, scores
@@ -191,6 +192,9 @@ class NeuralRecommender(SessionRecommender):
                 row = {"loss": self.train_epoch(network, optimizer, examples, self._generator(epoch), advance)}
                 if valid is not None:
                     row.update(self._validate(network.eval(), valid, device))
+                if not math.isfinite(row["loss"]):
+                    raise UserError(f"{type(self).__name__.lower()}: expected a finite loss, found {row['loss']} in "
+                                    f"epoch {epoch}: a smaller lr may help")  # fmt: skip
                 history.append(row)
                 advance(0, note=f"epoch {epoch} " + " ".join(f"{name} {value:.4f}" for name, value in row.items()))
                 if valid is None:
@@ -213,16 +217,21 @@ class NeuralRecommender(SessionRecommender):
     def _validate(self, network: nn.Module, valid: Sessions, device: torch.device) -> dict[str, float]:
         """MRR@20 and HR@20 over all prefixes of the held-out sessions."""
         prefixes, targets = prefixes_of(valid, self.max_length)
-        examples, wanted = self.rank_examples(prefixes, device), torch.from_numpy(targets.astype(np.int64)).to(device)
+        examples, wanted = self.rank_examples(prefixes, device), torch.from_numpy(targets.astype(np.int64))
         ranks = []
-        for rows in torch.arange(len(prefixes)).split(SCORED):
-            scores, target = network(examples.batch(rows)).float(), wanted[rows.to(device), None]
+        for rows in by_length(examples):
+            scores, target = network(examples.batch(rows)).float(), wanted[rows, None].to(device)
             own = scores.gather(1, target)
             tied_before = (scores == own) & (torch.arange(scores.shape[1], device=device) < target)
             ranks.append(1 + ((scores > own) | tied_before).sum(1))
         rank = torch.cat(ranks)
         hit = rank <= CUT
         return {"valid_mrr": float((hit / rank).mean()), "valid_hr": float(hit.float().mean())}
+
+
+def by_length(examples: Examples) -> Iterable[torch.Tensor]:
+    """All examples (int64 indices) in groups of like length, so that little is padding."""
+    return torch.argsort(examples.lengths, stable=True).split(SCORED) if len(examples) else ()
 
 
 def best_epoch(history: list[dict[str, float]]) -> int:
