@@ -10,12 +10,11 @@ from pydantic import BaseModel, Field, PrivateAttr
 from torch.nn import functional as F
 
 from contracts import Interactions, Recommender, Sessions
-from contracts.device import Device, DType, pick_device, precision
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.modality import Modalities, Modality, item_codes
 from emde.network import SketchNetwork
-from emde.train import fit_network
+from emde.train import Device, DType, fit_network, pick_device, precision
 
 Variant = Literal["paper", "release"]
 NETWORK = "network."

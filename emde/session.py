@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 
 from contracts import SessionRecommender, Sessions, require_events, top_k
-from contracts.device import pick_device
 from emde.model import BATCH, SketchModel
 from emde.sketch import decay, normalize, ragged, sketch
+from emde.train import pick_device
 
 
 class EMDE(SketchModel, SessionRecommender):

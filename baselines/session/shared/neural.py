@@ -10,7 +10,9 @@ that was never interrupted. GPUs draw other numbers than CPUs.
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,15 +21,29 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.session.shared.batches import Batch, Examples, hold_out, prefixes_of, shuffled, without_unknown
-from contracts import SessionRecommender, Sessions, require_events, top_k
+from contracts import Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
 from contracts.device import Device, DType, pick_device, precision
 from contracts.progress import Bar, progress
 
-NETWORK = "network."
+NETWORK, REFIT = "network.", "refit"
 SCORED = 512
 """Prefixes scored at once."""
 CUT = 20
 """Length of the lists by which epochs are compared (MRR@20)."""
+
+History = list[dict[str, float]]
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training: on ``train``, stopped by ``valid`` (or not); ``curve`` is that of the run before it."""
+
+    stage: str
+    train: Sessions
+    valid: Sessions | None
+    epochs: int
+    curve: History
 
 
 class Dropout(nn.Module):
@@ -118,25 +134,29 @@ class NeuralRecommender(SessionRecommender):
     # ------------------------------------------------------------------ what all share
 
     def fit(self, train: Sessions) -> Self:
-        """Choose the number of epochs on the last part of train, then train on all of it."""
+        """Choose the number of epochs on the last part of train, then train on all of it.
+
+        ``history`` has a row per epoch; those of the second training carry ``refit``. Continues an unfinished
+        run's checkpoint (``checkpoint_at``); one is written at most once per epoch.
+        """
         require_events(train, type(self).__name__.lower())
         train = without_unknown(train)
+        checkpoint = self.checkpoint({name: getattr(train, name) for name in ("items", "times", "offsets")})
+        saved = checkpoint.restore() or {}
         parts = hold_out(train, self.valid_fraction) if self.valid_fraction else None
-        network, history = self._train(parts[0] if parts else train, parts[1] if parts else None, self.epochs)
-        chosen = best_epoch(history) if parts else len(history)
-        if parts and self.refit:
-            network, _ = self._train(train, None, chosen)
+        curve: History = saved.get("curve", [])
+        if parts and saved.get("stage") != REFIT:
+            run = _Run("choose", parts[0], parts[1], self.epochs, [])
+            network, curve = self._train(run, checkpoint, saved)
+        epochs = best_epoch(curve) if parts else self.epochs
+        if parts is None or self.refit:
+            run = _Run(REFIT, train, None, epochs, curve)
+            network, rows = self._train(run, checkpoint, saved)
+            curve = [*curve, *({"refit": 1.0, **row} for row in rows)] if parts else rows
         weights = {NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        columns = {f"history.{key}": np.array([row[key] for row in history]) for key in (history or [{}])[0]}
-        self._state = {**weights, **columns, "chosen": np.array([chosen]), "n_items": np.array([train.n_items])}
-        self._network = network
+        self._state = {**weights, "epochs": np.array([epochs]), "n_items": np.array([train.n_items])}
+        self._network, self._history = network, curve
         return self
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """Per epoch: loss, and (with a validation part) its MRR@20 and HR@20."""
-        columns = {k.removeprefix("history."): v for k, v in self._state.items() if k.startswith("history.")}
-        return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
@@ -144,14 +164,14 @@ class NeuralRecommender(SessionRecommender):
         examples = self.rank_examples(without_unknown(prefixes), device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
-            for rows in torch.arange(len(prefixes)).split(SCORED) if len(prefixes) else ():
+            for rows in by_length(examples):
                 found = network(examples.batch(rows)).float().cpu().numpy()
                 items[rows], scores[rows] = top_k(found, k)
         return items, scores
 
-    def _generator(self, stage: int, device: torch.device | str = "cpu") -> torch.Generator:
-        """The generator of one stage: 0 = initial weights, e = epoch e (from 1)."""
-        state = np.random.SeedSequence([self.seed, stage]).generate_state(1, np.uint64)[0]
+    def _generator(self, epoch: int, use: int, device: torch.device | str = "cpu") -> torch.Generator:
+        """The generator of an epoch (0: initial weights) for one use (0: order and samples, 1: dropout)."""
+        state = np.random.SeedSequence([self.seed, epoch, use]).generate_state(1, np.uint64)[0]
         return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
 
     def _new_network(self, n_items: int, device: torch.device) -> nn.Module:
@@ -159,7 +179,7 @@ class NeuralRecommender(SessionRecommender):
             network = self.build(n_items)
         network = network.to_empty(device="cpu")
         with torch.no_grad():
-            self.initialise(network, self._generator(0))
+            self.initialise(network, self._generator(0, 0))
         return network.to(device)
 
     def _ready(self, device: torch.device) -> nn.Module:
@@ -175,48 +195,63 @@ class NeuralRecommender(SessionRecommender):
             self._network = network
         return self._network.eval()
 
-    def _train(self, train: Sessions, valid: Sessions | None, epochs: int) -> tuple[nn.Module, list[dict[str, float]]]:
-        """Train; with ``valid``, until its MRR@20 stops growing, and return the best epoch's network."""
+    def _train(self, run: _Run, checkpoint: Checkpoint, saved: dict[str, Any]) -> tuple[nn.Module, History]:
+        """Train; with ``run.valid``, until its MRR@20 stops growing, and return the best epoch's network."""
         device = pick_device(self.device)
-        network = self._new_network(train.n_items, device)
+        network = self._new_network(run.train.n_items, device)
         optimizer = self.optimizer(network)
-        examples = self.train_examples(train, device)
-        history: list[dict[str, float]] = []
-        best: dict[str, torch.Tensor] = {}
-        with progress(f"train {type(self).__name__}", epochs * len(examples)) as advance:
-            for epoch in range(1, epochs + 1):
-                for group in optimizer.param_groups:
-                    group["lr"] = self.lr * self.lr_decay ** ((epoch - 1) // self.lr_step if self.lr_step else 0)
-                self._ready_dropout(network.train(), self._generator(epoch, device))
-                row = {"loss": self.train_epoch(network, optimizer, examples, self._generator(epoch), advance)}
-                if valid is not None:
-                    row.update(self._validate(network.eval(), valid, device))
+        examples = self.train_examples(run.train, device)
+        history: History = []
+        best: Weights = {}
+        if saved.get("stage") == run.stage:
+            network.load_state_dict(saved["network"])
+            optimizer.load_state_dict(saved["optimizer"])
+            history, best = saved["history"], saved["best"]
+        with progress(f"train {type(self).__name__}", run.epochs * len(examples)) as advance:
+            advance(len(history) * len(examples))
+            while len(history) < run.epochs and not self._enough(run, history):
+                epoch = len(history) + 1
+                row = {"epoch": float(epoch), "loss": self._epoch(network, optimizer, examples, epoch, advance)}
+                if run.valid is not None:
+                    row.update(self._validate(network.eval(), run.valid, device))
                 history.append(row)
-                advance(0, note=f"epoch {epoch} " + " ".join(f"{name} {value:.4f}" for name, value in row.items()))
-                if valid is None:
-                    continue
-                if best_epoch(history) == epoch:
+                advance(0, note=" ".join(f"{name} {value:.4g}" for name, value in row.items()))
+                if run.valid is not None and best_epoch(history) == epoch:
                     best = {name: value.clone() for name, value in network.state_dict().items()}
-                elif epoch - best_epoch(history) >= self.patience:
-                    break
+                if checkpoint.due():
+                    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "best": best}
+                    checkpoint.save({"stage": run.stage, "curve": run.curve, "history": history, **state})
         if best:
             network.load_state_dict(best)
         return network.eval(), history
 
-    @staticmethod
-    def _ready_dropout(network: nn.Module, rng: torch.Generator) -> None:
-        for module in network.modules():
+    def _enough(self, run: _Run, history: History) -> bool:
+        return run.valid is not None and len(history) - best_epoch(history) >= self.patience
+
+    def _epoch(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, epoch: int, advance: Bar
+    ) -> float:
+        """One epoch (from 1) with its learning rate and its generators; returns the mean loss."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.lr * self.lr_decay ** ((epoch - 1) // self.lr_step if self.lr_step else 0)
+        dropout = self._generator(epoch, 1, examples.items.device)
+        for module in network.train().modules():
             if isinstance(module, Dropout):
-                module.rng = rng
+                module.rng = dropout
+        loss = self.train_epoch(network, optimizer, examples, self._generator(epoch, 0), advance)
+        if not math.isfinite(loss):
+            name = type(self).__name__.lower()
+            raise UserError(f"{name}: expected a finite loss, found {loss} in epoch {epoch}: try a smaller lr")
+        return loss
 
     @torch.inference_mode()
     def _validate(self, network: nn.Module, valid: Sessions, device: torch.device) -> dict[str, float]:
         """MRR@20 and HR@20 over all prefixes of the held-out sessions."""
         prefixes, targets = prefixes_of(valid, self.max_length)
-        examples, wanted = self.rank_examples(prefixes, device), torch.from_numpy(targets.astype(np.int64)).to(device)
+        examples, wanted = self.rank_examples(prefixes, device), torch.from_numpy(targets.astype(np.int64))
         ranks = []
-        for rows in torch.arange(len(prefixes)).split(SCORED):
-            scores, target = network(examples.batch(rows)).float(), wanted[rows.to(device), None]
+        for rows in by_length(examples):
+            scores, target = network(examples.batch(rows)).float(), wanted[rows, None].to(device)
             own = scores.gather(1, target)
             tied_before = (scores == own) & (torch.arange(scores.shape[1], device=device) < target)
             ranks.append(1 + ((scores > own) | tied_before).sum(1))
@@ -225,6 +260,11 @@ class NeuralRecommender(SessionRecommender):
         return {"valid_mrr": float((hit / rank).mean()), "valid_hr": float(hit.float().mean())}
 
 
-def best_epoch(history: list[dict[str, float]]) -> int:
+def by_length(examples: Examples) -> Iterable[torch.Tensor]:
+    """All examples (int64 indices) in groups of like length, so that little is padding."""
+    return torch.argsort(examples.lengths, stable=True).split(SCORED) if len(examples) else ()
+
+
+def best_epoch(history: History) -> int:
     """The first epoch (from 1) with the largest validation MRR@20; 0 without epochs."""
     return 1 + max(range(len(history)), key=lambda e: history[e]["valid_mrr"], default=-1)
