@@ -25,6 +25,9 @@ KNOWN = {
     "recent-pop": NOTHING,
     "session-pop": NOTHING,
     "stamp": LONGER,
+    "narm": LONGER,
+    "nextitnet": LONGER,
+    "sasrec": LONGER,
     "gru4rec": LONGER | {"params": GRU},
     "emde": {
         "params": {name: value for name, value in SMALL.items() if name != "dim"} | {"modalities": MODALITIES},
