@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
     run.add_argument("--seed", type=int)
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
     search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
@@ -122,7 +123,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     overrides = parse_overrides(args.set)
     results = []
     for split in splits_of(args.data, args.split):
-        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out)
+        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out, args.sessions)
         result = evaluate(folder)
         record = result["run"]
         kept = (

@@ -17,6 +17,7 @@ from benchmark import environment, store
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
 from benchmark.points import evaluation_points
+from benchmark.recent import recent
 from benchmark.settings import Settings
 from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
 from contracts.progress import progress
@@ -102,14 +103,19 @@ def run(
     seed: int | None,
     device: str,
     out: Path,
+    sessions: int | None = None,
 ) -> Path:
-    """Run one method on one split and store the result; returns the run directory."""
+    """Run one method on one split and store the result; returns the run directory.
+
+    sessions: fit on so many most recent train sessions only (named in the directory and the record).
+    """
     dataset = get(data)
-    split = load_ranking_split(dataset.name, split_name)
+    split = recent(load_ranking_split(dataset.name, split_name), sessions)
     kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
     params = model.model_dump(mode="json")
-    folder = store.run_dir(out, dataset.name, method, split.split, params)
+    named = params if sessions is None else {**params, "sessions": sessions}
+    folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
     seconds: dict[str, float] = {}
@@ -131,6 +137,8 @@ def run(
         "params": params,
         "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
+        "sessions": sessions,
+        "history": model.history,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
         "device": used_device(params),
@@ -139,7 +147,7 @@ def run(
         "peak_gpu_mb": environment.peak_gpu_mb(),
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed),
+        "command": command(dataset.name, split.split, method, overrides, seed, sessions),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
@@ -156,9 +164,12 @@ def used_device(params: dict[str, Any]) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
+def command(
+    data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None, sessions: int | None
+) -> str:
     """The command that repeats a run."""
     sets = "".join(f" --set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items())
-    return f"emde run --data {data} --split {split} --method {method}{sets}" + (
-        "" if seed is None else f" --seed {seed}"
+    more = "".join(
+        f" --{name} {value}" for name, value in (("seed", seed), ("sessions", sessions)) if value is not None
     )
+    return f"emde run --data {data} --split {split} --method {method}{sets}{more}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numba
 import numpy as np
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 from baselines.session.shared.batches import Examples
 from baselines.session.shared.neural import NeuralRecommender
-from contracts import Sessions
+from contracts import Sessions, require_events
 
 NONE = np.int32(np.iinfo(np.int32).max)
 """Number of the reverse of an edge that has none: larger than any number of edges."""
@@ -278,6 +279,10 @@ class GraphRecommender(NeuralRecommender):
         3, ge=0, description="epochs after which the learning rate is multiplied by lr_decay; 0: never"
     )
     max_length: int = Field(200, ge=1, description="events of a prefix that are read, the most recent ones")
+
+    def fit(self, train: Sessions) -> Self:
+        require_events(train, type(self).__module__.rpartition(".")[2].replace("_", "-"))
+        return super().fit(train)
 
     def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
         """Every parameter uniform in +-1/sqrt(hidden), as in the authors' code of all three models."""

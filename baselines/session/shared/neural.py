@@ -268,3 +268,22 @@ def by_length(examples: Examples) -> Iterable[torch.Tensor]:
 def best_epoch(history: History) -> int:
     """The first epoch (from 1) with the largest validation MRR@20; 0 without epochs."""
     return 1 + max(range(len(history)), key=lambda e: history[e]["valid_mrr"], default=-1)
+
+
+def initialise_normal(network: nn.Module, rng: torch.Generator) -> None:
+    """Weights N(0, .02), biases 0, scales of layer norms 1."""
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.dim() == 1:
+            nn.init.ones_(parameter)
+        else:
+            nn.init.normal_(parameter, std=0.02, generator=rng)
+
+
+def loss_of_every_event(network: Any, batch: Batch) -> torch.Tensor:
+    """Cross entropy over all items, averaged over a batch's events.
+
+    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)`` of some of them.
+    """
+    return F.cross_entropy(network.score(network.states(batch)[batch.mask]).float(), batch.follow[batch.mask])
