@@ -254,14 +254,16 @@ class GraphExamples(Examples):
 
     @classmethod
     def over(cls, examples: Examples) -> GraphExamples:
-        """The same examples as graphs; an empty prefix, which no list is made of, reads the event behind it."""
-        starts, session = torch.unique(examples.starts, return_inverse=True)
-        longest = torch.zeros_like(starts).scatter_reduce(0, session, examples.lengths.clamp_min(1), "amax")
+        """The same examples as graphs; an empty prefix, which has none, gets that of item 0 (no list is made of it)."""
+        lengths = examples.lengths.clamp_min(1)
+        starts = torch.where(examples.lengths > 0, examples.starts, len(examples.items) - 1)
+        starts, session = torch.unique(starts, return_inverse=True)
+        longest = torch.zeros_like(starts).scatter_reduce(0, session, lengths, "amax")
         event, _ = ragged(starts, longest)
         items = examples.items.cpu()[event].clamp_min(0).numpy()
         offsets = functional.pad(torch.cumsum(longest, 0), (1, 0))
         graphs = SessionGraphs.of(items, offsets.numpy(), examples.n_items, examples.items.device)
-        return cls(**vars(examples), graphs=graphs, last=offsets[session] + examples.lengths.clamp_min(1) - 1)
+        return cls(**vars(examples), graphs=graphs, last=offsets[session] + lengths - 1)
 
     def batch(self, rows: torch.Tensor) -> GraphBatch:  # type: ignore[override]
         """The graphs of the examples ``rows`` (int64 [B] on the CPU), on the device."""
