@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--final-fit", choices=("train", "train+valid"), help="cold users only (default: params.yaml's)")
     run.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
     search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
@@ -146,7 +147,9 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
     for split, seed in product(splits, seeds):
-        folder = run(chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit)
+        folder = run(
+            chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions
+        )
         result = evaluate(folder)
         record = result["run"]
         kept = (

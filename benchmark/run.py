@@ -19,6 +19,7 @@ from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_spl
 from benchmark.data.registry import get
 from benchmark.final_fit import COLD_USER, FinalFit, with_validation
 from benchmark.points import evaluation_points
+from benchmark.recent import recent
 from benchmark.settings import Settings
 from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
 from contracts.progress import progress
@@ -110,20 +111,23 @@ def run(
     device: str,
     out: Path,
     final_fit: FinalFit | None = None,
+    sessions: int | None = None,
 ) -> Path:
     """Run one method on one split and store the result; returns the run directory.
 
-    final_fit: what cold users' models are fitted on; None: as in params.yaml.
+    final_fit  what cold users' models are fitted on; None: as in params.yaml
+    sessions   fit on so many most recent train sessions only (named in the directory and the record)
     """
     dataset = get(data)
-    split = load_ranking_split(dataset.name, split_name)
+    split = recent(load_ranking_split(dataset.name, split_name), sessions)
     kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
     params = model.model_dump(mode="json")
     fitted_on = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
     if fitted_on == "train+valid":
         split = _with_validation(split)
-    named = params if fitted_on == "train" else {**params, "final_fit": fitted_on}
+    asked = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": sessions}
+    named = params | {name: value for name, value in asked.items() if value is not None}
     folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
@@ -151,6 +155,8 @@ def run(
         "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
         "final_fit": fitted_on,
+        "sessions": sessions,
+        "history": model.history,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
         "masked_sha256": None if masked is None else store.lists_hash(masked.items),
@@ -161,7 +167,9 @@ def run(
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
         | {"vectors": used_vectors(params, vector_hashes(dataset.name))},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed, final_fit),
+        "command": command(
+            dataset.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
+        ),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
@@ -191,14 +199,9 @@ def _with_validation(split: Split) -> TopKSplit:
     return with_validation(split)
 
 
-def command(
-    data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None, final_fit: FinalFit | None = None
-) -> str:
-    """The command that repeats a run."""
+def command(data: str, split: str, method: str, overrides: dict[str, Any], **options: int | str | None) -> str:
+    """The command that repeats a run; options (seed, final_fit, sessions) where they were given."""
     words = [f"emde run --data {data} --split {split} --method {method}"]
     words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items()]
-    if seed is not None:
-        words.append(f"--seed {seed}")
-    if final_fit is not None:
-        words.append(f"--final-fit {final_fit}")
+    words += [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
     return " ".join(words)
