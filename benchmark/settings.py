@@ -6,7 +6,7 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,7 @@ from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.methods import Kind
+from benchmark.space import Declared
 from contracts import Recommender, UserError
 from contracts.files import write_whole
 
@@ -69,13 +70,6 @@ class Density(Strict):
     source: str = ""
 
 
-class Multiples(Strict):
-    """Choices of a search that follow the data: multiples of its mean session length or its train's span in days."""
-
-    of: Literal["mean_length", "train_days"]
-    times: list[float] = Field(min_length=1)
-
-
 class Settings(Strict):
     """The whole of params.yaml."""
 
@@ -85,7 +79,7 @@ class Settings(Strict):
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
     density: dict[str, Density]
-    search: dict[Kind, dict[str, dict[str, Annotated[list[Any], Field(min_length=1)] | Multiples]]] = Field(
+    search: dict[Kind, dict[str, dict[str, Declared]]] = Field(
         default_factory=dict, description="kind -> method -> parameter -> what a search chooses from"
     )
 

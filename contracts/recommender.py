@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -30,6 +31,7 @@ class Recommender(BaseModel):
     kind: ClassVar[str]
     citation: ClassVar[str] = ""
     _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
+    _after_epoch: Callable[[int], None] | None = PrivateAttr(None)
 
     @classmethod
     def create(cls, params: dict[str, Any], name: str | None = None) -> Self:
@@ -44,6 +46,14 @@ class Recommender(BaseModel):
                 known = ", ".join(cls.model_fields) or "none"
                 raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
             raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None
+
+    def watch(self, after_epoch: Callable[[int], None]) -> Self:
+        """Have ``after_epoch(epochs so far)`` called in ``fit``, the model ready to recommend; returns self.
+
+        For validation curves. Methods that do not learn in epochs never call it; an exception ends the fit.
+        """
+        self._after_epoch = after_epoch
+        return self
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (parameters in its header), atomically. Returns its path."""

@@ -68,11 +68,26 @@ class SketchModel(BaseModel):
         network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng)
         return network.to(pick_device(self.device))
 
-    def _train(self, network: SketchNetwork, n_examples: int, batch_loss, rng: torch.Generator) -> None:
+    def _train(
+        self, model: Recommender, network: SketchNetwork, codes: np.ndarray, counts: np.ndarray,
+        n_examples: int, batch_loss, rng: torch.Generator,
+    ) -> None:  # fmt: skip
+        """Train the network, and keep what was learned; where the model is watched, after every epoch.
+
+        counts  train events per item [items]
+        """
+
+        def after_epoch(epoch: int) -> None:
+            if model._after_epoch is not None:
+                self._keep(model, network, codes, counts)
+                model._after_epoch(epoch)
+
         fit_network(
             network, n_examples, batch_loss, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
             gamma=self.gamma, dtype=self.dtype, rng=rng, description=f"train {type(self).__name__}",
+            after_epoch=after_epoch,
         )  # fmt: skip
+        self._keep(model, network, codes, counts)
 
     def _keep(self, model: Recommender, network: SketchNetwork, codes: np.ndarray, counts: np.ndarray) -> None:
         """Move what was learned into the recommender's state (arrays on the CPU)."""

@@ -43,8 +43,8 @@ class EMDE(SketchModel, SessionRecommender):
             next_codes = table[events.items[target]]
             return -log_p.gather(-1, next_codes[..., None]).mean()
 
-        self._train(network, len(starts), batch_loss, rng)
-        self._keep(self, network, codes, np.bincount(train.items[train.items >= 0], minlength=train.n_items))
+        counts = np.bincount(train.items[train.items >= 0], minlength=train.n_items)
+        self._train(self, network, codes, counts, len(starts), batch_loss, rng)
         return self
 
     def _inputs(self, codes: torch.Tensor, events: _Events, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:

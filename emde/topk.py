@@ -56,8 +56,8 @@ class TopKEMDE(SketchModel, TopKRecommender):
             target = normalize(sketch(table, wanted[0], wanted[1], _ones(wanted[0]), shape), 1)
             return -(target * self.log_probabilities(network(inputs))).sum(-1).mean()
 
-        self._train(network, len(users), batch_loss, rng)
-        self._keep(self, network, codes, np.bincount(train.liked.indices, minlength=train.n_items))
+        counts = np.bincount(train.liked.indices, minlength=train.n_items)
+        self._train(self, network, codes, counts, len(users), batch_loss, rng)
         return self
 
     def _disliked(self, users: Interactions, device: torch.device) -> _Rows | None:

@@ -51,10 +51,12 @@ def fit_network(
     dtype: DType,
     rng: torch.Generator,
     description: str,
+    after_epoch: Callable[[int], None],
 ) -> None:
     """Adam(0.9, 0.999) over shuffled mini-batches; the rate is multiplied by gamma after each epoch.
 
-    batch_loss  maps example indices int64 [batch] (on the CPU) to the mean loss of that batch
+    batch_loss   maps example indices int64 [batch] (on the CPU) to the mean loss of that batch
+    after_epoch  is called with the number of epochs so far, the network in evaluation mode
     A last batch of one example is left out: batch normalisation needs two.
     """
     device = next(network.parameters()).device
@@ -74,4 +76,7 @@ def fit_network(
                 advance(note=f"epoch {epoch + 1} loss {loss.item():.4f}")
             if starts:
                 schedule.step()
+            network.eval()
+            after_epoch(epoch + 1)
+            network.train()
     network.eval()
