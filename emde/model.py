@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,11 +14,10 @@ from contracts import Checkpoint, Interactions, Recommender, Sessions
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.device import Device, DType, pick_device, precision
-from emde.modality import Modalities, Modality, item_codes
+from emde.modality import Modalities, Modality, Variant, item_codes
 from emde.network import SketchNetwork
 from emde.train import Trainer, Training
 
-Variant = Literal["paper", "release"]
 NETWORK = "network."
 BATCH = 512
 """Rows scored at once."""
@@ -49,7 +47,8 @@ class SketchModel(Recommender):
     decoder: Decoder = Field("gmean", description="from the output sketch to item scores (paper 3.3.5)")
     variant: Variant = Field(
         "paper",
-        description="release: softmax over strided groups, as in the authors' code (methods spec, difference 2)",
+        description="release: softmax over strided groups, codes of standardised vectors, DLSH of noise for random "
+        "codes, as in the authors' code; its decoder is popularity",
     )
     dtype: DType = Field(
         "auto", description="matrix products: bf16, float32, tf32 (CUDA only), or auto (bf16 where it is native)"
@@ -71,7 +70,7 @@ class SketchModel(Recommender):
         return codes_rng, torch.Generator().manual_seed(int(torch_rng.integers(1 << 62)))
 
     def _codes(self, train: Sessions | Interactions, rng: np.random.Generator) -> np.ndarray:
-        return item_codes(train, self.modalities, self.coder, self.n, self.k, rng)
+        return item_codes(train, self.modalities, self.coder, self.n, self.k, rng, self.variant)
 
     def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> SketchNetwork:
         cells = rows * self.width
