@@ -30,6 +30,8 @@ def set_threads(count: int | None) -> None:
         os.environ[name] = str(n_threads())
     # waiting threads sleep: spinning ones slow training several times where cores are shared
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # PyTorch then asks for huge pages: a training step that touches gigabytes faults on few of them
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     threadpool_limits(n_threads())
 
 

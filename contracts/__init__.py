@@ -1,5 +1,6 @@
 """The shapes that every floor shares: sessions, interactions, recommenders, ranked lists."""
 
+from contracts.checkpoint import Checkpoint
 from contracts.errors import UserError
 from contracts.interactions import Interactions
 from contracts.ranking import PAD, top_k
@@ -10,6 +11,7 @@ from contracts.threads import for_chunks, n_threads
 __all__ = [
     "PAD",
     "UNKNOWN",
+    "Checkpoint",
     "Interactions",
     "Recommender",
     "SessionRecommender",
