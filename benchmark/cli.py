@@ -57,14 +57,18 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
-    search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
+    search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
     search.add_argument("--data", required=True, metavar="NAME")
     search.add_argument("--method", required=True, metavar="NAME")
     search.add_argument("--trials", required=True, type=_positive, metavar="N", help="the method's defaults among them")
     search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
+    search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
+    search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
+    search.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes, each with --threads")
     search.add_argument("--points", type=_positive, metavar="N", help="rank about so many points only (whole sessions)")
+    search.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     search.add_argument("--seed", type=int, default=0)
-    search.add_argument("--out", type=Path, metavar="DIR", help="trial files (default: results/generated/search)")
+    search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -176,7 +180,10 @@ def run_search(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.search import search
 
     out = args.out or project_root() / "results/generated/search"
-    return search(settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, out)
+    return search(
+        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
+        parse_overrides(args.set), args.sampler, args.workers, out,
+    )  # fmt: skip
 
 
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shlex
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from benchmark import environment, store
 from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
+from benchmark.data.root import project_root
 from benchmark.final_fit import COLD_USER, FinalFit, with_validation
 from benchmark.points import evaluation_points
 from benchmark.recent import recent
@@ -35,11 +38,15 @@ Split = SessionSplit | TopKSplit
 
 @dataclass(frozen=True)
 class Ranked:
-    """Ranked lists and what each belongs to."""
+    """Ranked lists and what each belongs to.
+
+    masked  (items, scores) of the same rows without the users' disliked items, where these are known
+    """
 
     rows: dict[str, np.ndarray]
     items: np.ndarray
     scores: np.ndarray
+    masked: store.Lists | None = None
 
 
 def load_ranking_split(data: str, split: str | None) -> Split:
@@ -131,51 +138,86 @@ def run(
     folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
+    checkpoint = checkpoint_file(folder)
     seconds: dict[str, float] = {}
-    with environment.timed(seconds, "fit"):
-        model.fit(split.train)  # type: ignore[attr-defined]
+    with _own_gpu(params):
+        with environment.timed(seconds, "fit"):
+            model.checkpoint_at(checkpoint).fit(split.train)  # type: ignore[attr-defined]
+        ranked = rank(model, split, seconds)
+    record = {
+        "base": settings.base(kind, method),  # type: ignore[arg-type]
+        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
+        "command": command(
+            dataset.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
+        ),
+        "final_fit": fitted_on,
+        "sessions": sessions,
+        **describe_run(model, split, method, ranked, seconds),
+    }
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+def _own_gpu(params: dict[str, Any]) -> AbstractContextManager[None]:
+    """A GPU to ourselves for methods that have a device; the others need no torch."""
+    if "device" not in params:
+        return nullcontext()
+    from contracts.device import own_gpu
+
+    return own_gpu(params["device"])
+
+
+def checkpoint_file(folder: Path) -> Path:
+    """Where a run keeps its checkpoint while it trains: outside its directory, which is an output of DVC.
+
+    The name holds the code's version: what other code began is not continued.
+    """
+    where = hashlib.sha256(f"{folder.resolve()} {environment.code_version()}".encode()).hexdigest()[:12]
+    return project_root() / ".cache/checkpoints" / f"{folder.parent.name}-{folder.name}-{where}.pt"
+
+
+def rank(model: Recommender, split: Split, seconds: dict[str, float]) -> Ranked:
+    """Lists for the whole test, after a warm-up; adds ``warm_up`` and ``recommend`` to ``seconds``."""
     with environment.timed(seconds, "warm_up"):
         warm_up(model, split)
     with environment.timed(seconds, "recommend"):
         if isinstance(split, SessionSplit):
-            ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
-        else:
-            ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
-    masked = None
-    if isinstance(split, TopKSplit) and split.maskable:
-        with environment.timed(seconds, "recommend_masked"):
-            masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
-    record = {
-        "data": dataset.name,
+            return rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
+        ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+    if not split.maskable:
+        return ranked
+    with environment.timed(seconds, "recommend_masked"):
+        masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
+    return replace(ranked, masked=(masked.items, masked.scores))
+
+
+def describe_run(
+    model: Recommender, split: Split, method: str, ranked: Ranked, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What run.json says of any run: parameters, data, lists, cost, learning curve, machine."""
+    params = model.model_dump(mode="json")
+    return {
+        "data": split.name,
         "split": split.split,
-        "kind": kind,
+        "kind": model.kind,
         "method": method,
-        "base": settings.base(kind, method),  # type: ignore[arg-type]
         "params": params,
-        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
-        "final_fit": fitted_on,
-        "sessions": sessions,
-        "history": model.history,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
-        "masked_sha256": None if masked is None else store.lists_hash(masked.items),
+        "masked_sha256": None if ranked.masked is None else store.lists_hash(ranked.masked[0]),
         "device": used_device(params),
         "seconds": seconds,
+        "history": model.history,
         "peak_rss_mb": environment.peak_rss_mb(),
         "peak_gpu_mb": environment.peak_gpu_mb(),
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
-        | {"vectors": used_vectors(params, vector_hashes(dataset.name))},
+        | {"vectors": used_vectors(params, vector_hashes(split.name))},
         "approximate": split.meta.get("approximate"),
-        "command": command(
-            dataset.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
-        ),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
-    without = None if masked is None else (masked.items, masked.scores)
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, without)
-    return folder
 
 
 def used_vectors(params: dict[str, Any], hashes: dict[str, str]) -> dict[str, str]:

@@ -131,13 +131,15 @@ def show_density(result: Result) -> None:
 
 
 def show_search(result: Result) -> None:
-    best_first = sorted(result["trials"], key=lambda trial: -trial["MRR@20"])
+    metrics = [name for name in ("MRR@20", "HR@20", "NDCG@20", "Recall@20") if name in result["trials"][0]]
+    best_first = sorted(result["trials"], key=lambda trial: -trial[result["objective"]])
     rows = [
-        [t["trial"], t["MRR@20"], t["HR@20"], t["seconds"], ", ".join(f"{n}={v}" for n, v in t["params"].items())]
+        [t["trial"], t["state"], *(t[name] for name in metrics), t["seconds"],
+         ", ".join(f"{name}={value}" for name, value in t["point"].items())]
         for t in best_first
-    ]
+    ]  # fmt: skip
     title = f"{result['method']} on {result['data']}, {result['split']}: {result['points']:,} points"
-    grid(["trial", "MRR@20", "HR@20", "seconds", "parameters"], rows, title)
+    grid(["trial", "state", *metrics, "seconds", "parameters"], rows, title)
     line(result["entry"])
     line(f"trials: {result['file']}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import Interactions, Sessions, UserError
 from emde import graph
-from emde.coders import CoderName, encode, random_codes
+from emde.coders import CoderName, encode, random_codes, release_codes
 
 log = logging.getLogger("emde")
+Variant = Literal["paper", "release"]
 RANDOM, ATTRIBUTES = "random", "attributes"
 
 
@@ -94,6 +95,7 @@ def item_codes(
     n: int,
     k: int,
     rng: np.random.Generator,
+    variant: Variant = "paper",
 ) -> np.ndarray:
     """Codes of the whole catalogue in every modality: uint8 / uint16 [items, modalities * N].
 
@@ -102,11 +104,17 @@ def item_codes(
     columns = []
     for modality in expand(modalities, train.attributes):
         child = rng.spawn(1)[0]
-        if modality.group == RANDOM:
+        vectors, known = None, np.zeros(train.n_items, bool)
+        if modality.group != RANDOM:
+            vectors, known = item_vectors(train, modality)
+            if not known.all():
+                log.info(
+                    "modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known)
+                )
+        if variant == "release" and coder == "dlsh":
+            columns.append(release_codes(vectors, known, n, k, modality.dim, child))
+        elif vectors is None:
             columns.append(random_codes(train.n_items, n, k, child))
-            continue
-        vectors, known = item_vectors(train, modality)
-        if not known.all():
-            log.info("modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known))
-        columns.append(encode(vectors, known, coder, n, k, child))
+        else:
+            columns.append(encode(vectors, known, coder, n, k, child))
     return np.concatenate(columns, axis=1)
