@@ -353,6 +353,14 @@ def test_netflix(tmp_path):
     assert parsed.table.ratings.tolist() == [5, 3, 4]
     assert parsed.table.times.tolist() == [1125964800.0, 1126051200.0, 946684800.0]
     assert parsed.table.names == {1: "Dinosaur, the", 2: "Amélie"}
+    twice = netflix(tmp_path, {"mv_0000001.txt": "1:\n7,5,2005-09-06\n8,3,2005-09-07\n7,2,2005-09-08\n"})
+    assert (twice.table.users.tolist(), twice.table.ratings.tolist()) == ([8, 7], [3, 2])
+    assert twice.counts == {"rows": 3, "films": 1, "duplicates dropped": 1}
+    for fault, message in (("", "expected 'film:'"), ("1:\n7,5\n", "Expected 3 columns, got 2"),
+                           ("1:\n7,5,06.09.2005\n", "'06.09.2005'"), ("1:\n7,9,2005-09-06\n", "found 9"),
+                           ("1:\n7;5;2005-09-06\n", "Expected 3 columns, got 1"), ("1:\n", "[Ee]mpty")):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            netflix(tmp_path, {"mv_0000001.txt": fault})
     with pytest.raises(UserError, match=r"mv_0000001.txt: line 1: expected 'film:'"):
         netflix(tmp_path, {"mv_0000001.txt": "7,5,2005-09-06\n"})
     with pytest.raises(UserError, match=r"mv_0000001.txt: .*'five'"):
