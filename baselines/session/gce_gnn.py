@@ -17,6 +17,7 @@ from baselines.session.shared.graph import (
     GraphBatch,
     GraphExamples,
     GraphRecommender,
+    in_full,
     segment_softmax,
     segment_sum,
 )
@@ -142,12 +143,13 @@ class GlobalContextNetwork(nn.Module):
         self.weight = nn.Linear(hidden, 1, bias=False)
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
-        nodes = self.embedding(batch.items)
-        local = self.dropout_local(self.from_session(nodes, batch))
-        parts = zip(*(x.split(NODES) for x in (batch.items, segment_mean(nodes, batch)[batch.graph])), strict=True)
-        overall = torch.cat([self.from_all(items, means) for items, means in parts])
-        hidden = local + self.dropout_global(overall).float()
-        return functional.linear(self.session(hidden, batch), self.embedding.weight)
+        with in_full(batch.items.device):
+            nodes = self.embedding(batch.items)
+            local = self.dropout_local(self.from_session(nodes, batch))
+            parts = zip(*(x.split(NODES) for x in (batch.items, segment_mean(nodes, batch)[batch.graph])), strict=True)
+            overall = torch.cat([self.from_all(items, means) for items, means in parts])
+            session = self.session(local + self.dropout_global(overall), batch)
+        return functional.linear(session, self.embedding.weight)
 
     def from_session(self, nodes: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
         """Attention over the session graph [N, d]: every node over itself and its neighbours."""
@@ -181,7 +183,7 @@ class GlobalContextNetwork(nn.Module):
         events = functional.embedding(batch.event_node, hidden)
         placed = torch.tanh(self.place(torch.cat([self.position(batch.steps_back), events], 1)))
         context = functional.embedding(batch.event_graph, self.of_mean(segment_mean(hidden, batch)))
-        weights = self.weight(torch.sigmoid(self.of_event(placed) + context)).squeeze(1).float()
+        weights = self.weight(torch.sigmoid(self.of_event(placed) + context)).squeeze(1)
         return segment_sum(events, batch.first_event, weights)
 
 
@@ -203,7 +205,7 @@ class NeighbourAttention(nn.Module):
         means   [N, d], mean embedding of the prefix that each of the N nodes belongs to
         """
         keys = self.of_vector(means[:, None, None] * others) + self.of_count(counts[..., None])
-        logits = self.weight(functional.leaky_relu(keys, SLOPE)).squeeze(-1).float()
+        logits = self.weight(functional.leaky_relu(keys, SLOPE)).squeeze(-1)
         present = counts > 0
         weights = torch.softmax(logits.masked_fill(~present, torch.finfo(logits.dtype).min), -1) * present
         received = (weights[..., None] * others).sum(2)
