@@ -302,8 +302,8 @@ def test_same_seed_same_weights(model) -> None:
     assert any((array != states[2][name]).any() for name, array in states[0].items() if name.startswith("network."))
 
 
-def test_order_and_repeats_matter_to_gce_gnn_two_hops_away() -> None:
-    """Two hops and every dropout train and rank; a repeated item changes the scores."""
+def test_gce_gnn_with_two_hops_and_every_dropout() -> None:
+    """It trains and ranks; the order of a prefix and its repeats change the scores."""
     settings = {"hops": 2, "dropout_hop": 0.2, "dropout_local": 0.5, "epochs": 2}
     fitted = GCEGNN(**SMALL, **settings).fit(Sessions.from_lists(lists(11), N_ITEMS))
     _, scores = fitted.recommend(Sessions.from_lists([[1, 2], [2, 1], [1, 2, 2]], N_ITEMS), N_ITEMS)
