@@ -23,9 +23,9 @@ from benchmark.points import Points, evaluation_points
 from benchmark.run import rank_sessions
 from benchmark.timing import best_of, seconds
 from contracts import Sessions, UserError, top_k
+from contracts.device import has_bf16
 from emde import EMDE
 from emde.decode import ItemLookup
-from emde.device import has_bf16
 from emde.first_layer import SketchLinear
 from emde.network import SketchNetwork
 
