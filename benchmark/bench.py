@@ -16,7 +16,16 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from benchmark import bench_data, bench_emde, bench_session, bench_topk, environment, published, settings
+from benchmark import (
+    bench_data,
+    bench_density,
+    bench_emde,
+    bench_session,
+    bench_topk,
+    environment,
+    published,
+    settings,
+)
 from benchmark.data import paths
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.data.root import project_root
@@ -105,6 +114,9 @@ def main() -> int:
     report["data"] = bench_data.report()
     for task, row in report["data"].items():
         grid([task, "value"], row.items())
+    report["density"] = bench_density.report()
+    grid(report["density"]["rows"][0], (row.values() for row in report["density"]["rows"]))
+    grid(["density: seconds per query ~ points^", "e"], report["density"]["seconds per query ~ points^"].items())
     report["session scale"] = bench_session.report(bench_session.FULL_EVENTS)
     grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
     report["top-k scale"] = bench_topk.report()
