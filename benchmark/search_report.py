@@ -40,18 +40,8 @@ def table(result: Result) -> str:
     """The trials in order as CSV: objective and companion, state, parameters as drawn, cost, code."""
     first = result["trials"][0]
     metrics = [name for name in first if "@" in name]
-    head = [
-        "trial",
-        "state",
-        "sampler",
-        *metrics,
-        *first["point"],
-        "epochs",
-        "seconds",
-        "cpu_seconds",
-        "finished",
-        "code",
-    ]
+    cost = ["epochs_run", "seconds", "cpu_seconds", "finished", "code"]
+    head = ["trial", "state", "sampler", *metrics, *first["point"], *cost]
     out = io.StringIO()
     writer = csv.DictWriter(out, head, lineterminator="\n")
     writer.writeheader()
