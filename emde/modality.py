@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import Interactions, Sessions, UserError
 from emde import graph
+from emde.cache import cached
 from emde.coders import CoderName, encode, random_codes, release_codes
 
 log = logging.getLogger("emde")
@@ -85,7 +87,9 @@ def item_vectors(train: Sessions | Interactions, modality: Modality) -> tuple[np
         given = np.asarray(train.vectors[name], np.float32)
         return given, np.asarray(given.any(axis=1))
     found = edges(train, modality.group)
-    return graph.propagate(found, train.n_items, modality.dim, modality.iterations, modality.seed)
+    settings = (train.n_items, modality.dim, modality.iterations, modality.seed)
+    inputs = [f"pycleora {version('pycleora')}, numpy {version('numpy')}, {settings}", "\n".join(found)]
+    return cached(inputs, lambda: graph.propagate(found, *settings))
 
 
 def item_codes(

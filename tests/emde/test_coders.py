@@ -144,7 +144,7 @@ def test_release_codes_are_dlsh_of_standardised_vectors() -> None:
     first, other = (release_codes(x, known, 20, 4, 0, np.random.default_rng(0)) for x in (vectors, moved))
     assert (first == other).mean() > 0.999
     plain, bent = (DLSH(x, 20, 4, np.random.default_rng(0)).encode(x) for x in (vectors, moved))
-    assert (plain == bent).mean() < 0.5
+    assert (plain == bent).mean() < 0.8
 
 
 def test_release_random_codes_fill_buckets_unevenly() -> None:
