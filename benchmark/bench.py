@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from benchmark import bench_data, bench_session, environment, published, settings
+from benchmark import bench_data, bench_session, bench_topk, environment, published, settings
 from benchmark.data import paths
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.data.root import project_root
@@ -164,6 +164,9 @@ def main() -> int:
         grid([task, "value"], row.items())
     report["session scale"] = bench_session.report(bench_session.FULL_EVENTS)
     grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
+    report["top-k scale"] = bench_topk.report()
+    for row in report["top-k scale"]["rows"]:
+        grid([row["method"], "value"], list(row.items())[1:])
     if paths.split_dir(DATA, "published").is_dir():
         split = load_split(DATA)
         if not isinstance(split, SessionSplit):

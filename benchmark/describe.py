@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from benchmark import methods
-from contracts import Recommender
+from contracts import Estimator
 
 SYMBOLS = {Ge: (">=", "ge"), Gt: (">", "gt"), Le: ("<=", "le"), Lt: ("<", "lt"), MinLen: ("at least", "min_length")}
 
@@ -24,7 +25,7 @@ def describe_methods() -> list[dict[str, Any]]:
     return out
 
 
-def parameters(cls: type[Recommender]) -> list[dict[str, Any]]:
+def parameters(cls: type[Estimator]) -> list[dict[str, Any]]:
     """Name, default, bounds and description of every hyper-parameter."""
     rows = []
     for name, info in cls.model_fields.items():
@@ -32,7 +33,7 @@ def parameters(cls: type[Recommender]) -> list[dict[str, Any]]:
         bounds = [f"{symbol} {getattr(limit, attribute)}" for limit in info.metadata
                   for kind, (symbol, attribute) in SYMBOLS.items() if isinstance(limit, kind)]  # fmt: skip
         if isinstance(default, tuple):
-            default = [entry.model_dump() for entry in default]
+            default = [entry.model_dump() if isinstance(entry, BaseModel) else entry for entry in default]
         rows.append(
             {"name": name, "default": default, "bounds": ", ".join(bounds), "description": info.description or ""}
         )

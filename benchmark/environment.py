@@ -18,7 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from contracts.threads import VARIABLE, n_threads
 
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "pydantic", "safetensors")
+PACKAGES = (
+    "numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "implicit", "pydantic",
+    "safetensors",
+)  # fmt: skip
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -44,13 +47,16 @@ def package_version(name: str) -> str | None:
 
 
 def code_version() -> str:
-    """The commit of this checkout, ``+dirty`` where tracked files (other than dvc.lock) differ from it."""
+    """The commit of this checkout, ``+dirty`` where tracked files differ from it.
+
+    Not counted: dvc.lock and the recorded checksums, which runs themselves write.
+    """
     root = Path(__file__).resolve().parents[1]
     git = ["git", "-C", str(root)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20)
         status = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock"],
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock", ":!*/checksums.lock.json"],
             capture_output=True, text=True, timeout=20,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

@@ -5,8 +5,9 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
+from benchmark.final_fit import FinalFit
 from benchmark.methods import Kind
 from benchmark.space import Declared
-from contracts import Recommender, UserError
+from contracts import DensityEstimator, Estimator, Recommender, UserError
 from contracts.files import write_whole
 
 PARAMS = "params.yaml"
@@ -49,6 +51,7 @@ class Group(Strict):
 
     data: list[str]
     methods: list[str]
+    seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
 
 
 class Profile(Strict):
@@ -63,9 +66,16 @@ class Profile(Strict):
 class Density(Strict):
     """Density estimation: sketch sizes, kernel and repetitions (Table 5, Figure 4)."""
 
-    n: list[int]
-    k: list[int]
-    bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4))")
+    n: list[int] = Field(min_length=1, description="N of Figure 4, ascending")
+    k: list[int] = Field(min_length=1, description="K of Figure 4")
+    bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4)), or the share of the median distance")
+    rule: Literal["scott", "median"] = "scott"
+    standardize: bool = Field(False, description="divide columns by their standard deviation first")
+    sweep: list[Annotated[float, Field(gt=0)]] = Field(
+        default_factory=list, description="more bandwidths, as shares of the median distance"
+    )
+    queries: int = Field(10_000, ge=2, description="points asked for, at most")
+    methods: list[str] = Field(default_factory=list, description="rows of Table 5")
     seeds: int = Field(ge=1)
     source: str = ""
 
@@ -75,6 +85,7 @@ class Settings(Strict):
 
     threads: int = Field(ge=1, description="threads of every cell: fixed, because sums depend on it")
     seed: int = Field(ge=0)
+    final_fit: FinalFit = Field("train", description="what models for cold users are fitted on before the test")
     profiles: dict[str, Profile]
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
@@ -90,7 +101,7 @@ class Settings(Strict):
         return self.profiles[name]
 
     def cells(self, profile: str) -> dict[str, dict[str, str]]:
-        """Every cell of a profile: "data--method" -> kind, data, method, code and shared paths, parameter keys."""
+        """Every cell of a profile: "data--method" -> data, method, seeds, paths, parameter keys."""
         chosen = self.profile(profile)
         out: dict[str, dict[str, str]] = {}
         groups: list[tuple[Kind, Group]] = [("session", g) for g in chosen.session] + [("topk", g) for g in chosen.topk]
@@ -100,13 +111,16 @@ class Settings(Strict):
                     own = f"methods.{kind}.{name}"
                     tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
                     code, shared = methods.code_paths(kind, self.base(kind, name))
+                    layers = [layer.params for layer in self.layers(kind, name, data)]
                     vectors = f"data/vectors/{data}"  # item vectors that a user added to the data set
+                    taken = '"vectors:' in json.dumps(layers) and (project_root() / vectors).is_dir()
                     out[f"{data}--{name}"] = {
                         "data": data,
                         "method": name,
                         "code": code,
                         "shared": shared,
-                        "vectors": vectors if (project_root() / vectors).is_dir() else "benchmark/data/load.py",
+                        "seeds": str(group.seeds),
+                        "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
                     }
@@ -117,10 +131,31 @@ class Settings(Strict):
         preset = self.methods.get(kind, {}).get(name)
         return preset.base or name if preset else name
 
+    def seeds(self, kind: Kind, name: str, first: int | None, count: int) -> list[int | None]:
+        """The seeds of ``count`` runs, one apart; a method without randomness runs once. None = the default seed."""
+        if count == 1 or "seed" not in methods.find(kind, self.base(kind, name)).model_fields:
+            return [first]
+        start = self.seed if first is None else first
+        return [start + i for i in range(count)]
+
     def recommender(
         self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
     ) -> Recommender:
         """Build a recommender: class defaults < method < tuned for the data < overrides, seed, device."""
+        built = self.estimator(kind, name, data, overrides, seed, device)
+        assert isinstance(built, Recommender)
+        return built
+
+    def density_estimator(self, name: str, h: float, seed: int) -> DensityEstimator:
+        """Build a density estimator of bandwidth h, where it has one; raises UserError for an unknown name."""
+        estimator = self.estimator("density", name, "", {}, seed, "cpu")
+        assert isinstance(estimator, DensityEstimator)
+        return estimator.model_copy(update={"h": h}) if "h" in type(estimator).model_fields else estimator
+
+    def estimator(
+        self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
+    ) -> Estimator:
+        """Build a method of any kind from its parameters."""
         known = {*methods.catalogue(kind), *self.methods.get(kind, {})}
         if name not in known:
             raise UserError(f"unknown {kind} method {name!r}; expected one of: {', '.join(sorted(known))}")
@@ -174,7 +209,7 @@ def check_parameters(settings: Settings) -> None:
         for name in rows:
             for data in (None, *same_kind):
                 if data is None or name in settings.tuned[data]:
-                    settings.recommender(kind, name, data or "", {}, None, "cpu")
+                    settings.estimator(kind, name, data or "", {}, None, "cpu")
 
 
 def _check(settings: Settings, path: Path) -> None:
@@ -193,6 +228,12 @@ def _check(settings: Settings, path: Path) -> None:
         for name in names:
             if of_data == "vectors" or name not in settings.methods.get(of_data, {}):
                 raise UserError(f"{path}: tuned.{data}: method {name!r} has no line in methods.{of_data}")
+    for data, density in settings.density.items():
+        if density.n != sorted(set(density.n)):
+            raise UserError(f"{path}: density.{data}.n: expected ascending numbers, found {density.n}")
+        for name in density.methods:
+            if name not in settings.methods.get("density", {}):
+                raise UserError(f"{path}: density.{data}.methods: method {name!r} has no line in methods.density")
     for name, profile in settings.profiles.items():
         for kind, groups in (("session", profile.session), ("topk", profile.topk)):
             for group in groups:
@@ -210,20 +251,27 @@ def _check(settings: Settings, path: Path) -> None:
 
 
 def _data_paths(name: str) -> dict[str, str]:
-    """The files whose change makes a data set stale: its registry entry, and what generates it."""
+    """Whose change makes a data set stale: its registry entry, and what generates it or what it is made of."""
     own = Path("benchmark/data/registry") / f"{name}.yaml"
     entry = own if (project_root() / own).is_file() else Path("data/registry") / f"{name}.yaml"
-    generated = registry.get(name).generator is not None
-    return {"registry": str(entry), "maker": "benchmark/data/generate" if generated else "benchmark/data/paths.py"}
+    dataset = registry.get(name)
+    if dataset.source:
+        return {"registry": str(entry), "source": registry.get(dataset.source).name}
+    maker = "benchmark/data/generate" if dataset.generator else "benchmark/data/paths.py"
+    return {"registry": str(entry), "maker": maker}
 
 
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    data = sorted({d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density))
+    named = {d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density)
+    sources = {source for name in named if (source := registry.get(name).source)}
+    every = {name: _data_paths(name) for name in sorted(named | sources)}
     content = {
         "profile": name,
-        "data": {name: _data_paths(name) for name in data},
+        "data": {name: paths for name, paths in every.items() if "maker" in paths},
+        "derived": {name: paths for name, paths in every.items() if "source" in paths},
+        "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
     }

@@ -32,21 +32,27 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def _interval(bounds: list[float] | None) -> str:
+    return "" if bounds is None else "[{:.4f}, {:.4f}]".format(*bounds)
+
+
 def show_run(result: Result, verbose: bool = False) -> None:
     for run in result.get("runs", [result]):
         record = run.get("run", run)
         metrics, intervals = run["metrics"], run["intervals"]
+        masked = (run["masked"] or {}).get("metrics", {})
         rows = [
-            [name, value, "[{:.4f}, {:.4f}]".format(*intervals[name]) if name in intervals else ""]
+            [name, value, _interval(intervals.get(name)), masked.get(name, "")]
             for name, value in metrics.items()
-            if verbose or name.endswith(("@1", "@20"))
+            if verbose or name.endswith(("@1", "@20", "@10(sampled)"))
         ]
         seconds = record["seconds"]
         title = (
             f"{record['method']} on {record['data']}, split {record['split']}: {record['n_points']:,} points; "
             f"fit {seconds['fit']:.2f} s, recommend {seconds['recommend']:.2f} s, peak {record['peak_rss_mb']:.0f} MB"
         )
-        grid(["metric", "value", "95% interval"], rows, title)
+        columns = 4 if masked else 3
+        grid(["metric", "value", "95% interval", "disliked masked"][:columns], (row[:columns] for row in rows), title)
         if "run_dir" in run:
             line(f"run: {run['run_dir']}")
 
@@ -80,6 +86,41 @@ def show_tables(result: Result) -> None:
         line(result["text"])
     if "page" in result:
         line(f"page: {result['page']}")
+
+
+def show_verify(result: Result) -> None:
+    rows = [
+        [c["result"], c["data"], c["method"], c["metric"], c["expected"], "–" if c["ours"] is None else c["ours"],
+         "–" if c["delta"] is None else f"{c['delta']:+.5f}", c["why"]]
+        for c in result["checks"]
+    ]  # fmt: skip
+    grid(["", "data", "method", "metric", "expected", "ours", "difference", "why"], rows)
+    line(f"{result['profile']}: {len(rows) - result['failed']} of {len(rows)} values reproduced")
+
+
+def show_compare(result: Result) -> None:
+    a, b = result["first"], result["second"]
+    line(f"A {a['run_dir']}\nB {b['run_dir']}\n{b['data']}, split {b['split']}: {result['units']:,} sessions or users")
+    rows = [
+        [name, row["first"], row["second"], f"{row['difference']:+.4f}", f"[{row['low']:+.4f}, {row['high']:+.4f}]",
+         f"{row['t_p']:.2g}", f"{row['wilcoxon_p']:.2g}", f"{row['t_holm']:.2g}"]
+        for name, row in result["metrics"].items() if name.endswith(("@1", "@20"))
+    ]  # fmt: skip
+    grid(["metric", "A", "B", "B - A", "95% interval", "t: p", "Wilcoxon: p", "t: p (Holm)"], rows)
+    where = [
+        [
+            row["unit"],
+            row["points"],
+            row["first"],
+            row["second"],
+            f"{row['difference']:+.3f}",
+            " ".join(row["items"][:8]),
+        ]
+        for row in result["sessions"]
+    ]
+    grid(
+        ["session", "points", "A", "B", "B - A, summed", "items"], where, f"\nLargest differences in {result['metric']}"
+    )
 
 
 def show_density(result: Result) -> None:
@@ -123,6 +164,8 @@ SHOWS: dict[str, Callable[[Result], None]] = {
     "methods": show_methods,
     "search": show_search,
     "tables": show_tables,
+    "verify": show_verify,
+    "compare": show_compare,
     "density": show_density,
 }
 

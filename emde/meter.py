@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from emde.device import DType, precision
+from contracts.device import DType, precision
 from emde.network import SketchNetwork
 
 PAUSE = 1.0

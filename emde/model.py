@@ -11,9 +11,9 @@ from pydantic import Field, PrivateAttr
 from torch.nn import functional as F
 
 from contracts import Checkpoint, Interactions, Recommender, Sessions
+from contracts.device import Device, DType, pick_device, precision
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
-from emde.device import Device, DType, pick_device, precision
 from emde.modality import Modalities, Modality, Variant, item_codes
 from emde.network import SketchNetwork
 from emde.train import Trainer, Training

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from contracts import SessionRecommender, Sessions, require_events
-from emde.device import pick_device
+from contracts.device import pick_device
 from emde.model import BATCH, SketchModel
 from emde.sketch import decay, normalize, ragged, sketch
 

@@ -13,9 +13,9 @@ import torch
 from pydantic import Field, PrivateAttr
 
 from contracts import Interactions, TopKRecommender, UserError, require_events
+from contracts.device import Device, pick_device
 from emde.coders import CoderName
 from emde.decode import ItemLookup
-from emde.device import Device, pick_device
 from emde.modality import Modalities, Modality, item_codes
 from emde.model import BATCH, SketchModel
 from emde.sketch import normalize, ragged, sketch

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from contracts import Checkpoint
+from contracts.device import DType, precision
 from contracts.progress import progress
-from emde.device import DType, precision
 from emde.meter import Meter
 from emde.network import SketchNetwork
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from benchmark.data import archives, checksums, paths, registry
 from benchmark.data.download import ChecksumError, SourceError, check, download, publish
 from benchmark.data.generate import VERSION, generate
+from benchmark.data.prepare import prepare
 from benchmark.data.registry import Dataset, File
 from benchmark.data.store import read_json, replace_folder, write_json
 from contracts import UserError
@@ -29,11 +30,15 @@ def fetch(name: str, *, offline: bool = False) -> Path:
     EMDE_MIRROR (a folder or URL, <mirror>/<data set>/<file>) is tried first, then the registered
     sources; offline: only what is there, a mirror folder, or generated data. A present file with the right
     checksum stays; a damaged one is reported and replaced. Two processes at once: the second waits.
+    Data made from another data set have no raw files: that one is fetched and prepared, where it is not yet.
     Raises UserError naming the file and, per source, what was expected and found.
     """
     dataset = registry.get(name)
     folder = paths.raw_dir(name)
     mirror = _mirror()
+    if dataset.source:
+        _prepare_source(dataset.source, offline)
+        return paths.prepared_dir(dataset.source)
     with FileLock(paths.lock_file(name)):
         if dataset.generator:
             _generate(dataset, folder)
@@ -42,6 +47,12 @@ def fetch(name: str, *, offline: bool = False) -> Path:
         for file in dataset.files:
             _fetch_file(dataset, file, folder, mirror, offline)
     return folder
+
+
+def _prepare_source(source: str, offline: bool) -> None:
+    if not paths.prepared_dir(source).exists():
+        fetch(source, offline=offline)
+        prepare(source)
 
 
 def _mirror() -> str | None:

@@ -56,6 +56,11 @@ class TopKSplit:
     meta: Mapping[str, Any]
     candidates: sp.csr_matrix | None = None
 
+    @property
+    def maskable(self) -> bool:
+        """Whether disliked items can be taken from the lists: ratings are known, and all items are ranked."""
+        return self.profiles.disliked is not None and self.candidates is None
+
 
 @dataclass(frozen=True)
 class VectorSet:

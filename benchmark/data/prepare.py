@@ -52,7 +52,13 @@ def prepare(name: str) -> Path:
 
 
 def _raw_hashes(dataset: Dataset, folder: Path) -> dict[str, str]:
-    """sha256 of each raw file; a registered checksum, or one recorded at the first fetch, must hold."""
+    """sha256 of each raw file; a registered checksum, or one recorded at the first fetch, must hold.
+
+    Of data made from another data set: those of its prepared columns.
+    """
+    if dataset.source:
+        source = load.load_split(dataset.source)
+        return {f"{source.name}/{column}": value for column, value in source.meta["columns"].items()}
     hashes = {}
     for file in dataset.files:
         for member in file.unpack or (file.name,):

@@ -33,9 +33,9 @@ def test_a_stage_knows_its_parts():
     assert (vectors.kind, vectors.data, vectors.method, vectors.label) == ("density", "digits", "", "density digits")
 
 
-def test_stages_are_grouped_in_the_order_of_the_data():
+def test_stages_are_grouped_in_the_order_of_the_data(project):
     groups = dvc_stages.by_kind(reversed(EVERY))
-    assert list(groups) == list(dvc_stages.KINDS)
+    assert list(groups) == dvc_stages.kinds()
     assert targets(groups["prepare"]) == ["prepare@sample-sessions", "prepare@digits"]
 
 
@@ -44,6 +44,18 @@ def test_cells_of_a_profile(project):
         "fetch@sample-sessions", "prepare@sample-sessions", "run@sample-sessions--ar", "evaluate@sample-sessions--ar",
     ]  # fmt: skip
     assert len(dvc_stages.cells(EVERY, "sample", "session", [], [])) == 6
+
+
+def test_what_is_made_from_other_data_needs_these():
+    assert dvc_stages.with_sources(["digits", "ml20m-items", "ml20m"]) == ["ml20m", "digits", "ml20m-items"]
+
+
+def test_kinds_are_the_stages_of_the_pipeline_in_the_order_of_the_data():
+    kinds = dvc_stages.kinds()
+    assert [kind for kind in kinds if kind in ("fetch", "prepare", "run", "evaluate", "tables")] == [
+        "fetch", "prepare", "run", "evaluate", "tables",
+    ]  # fmt: skip
+    assert kinds.index("prepare") < kinds.index("derive") < kinds.index("density")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ PARSERS = {
     "netflix": "benchmark.data.parsers.netflix:parse",
     "idx": "benchmark.data.parsers.vectors:parse_idx",
     "glove-json": "benchmark.data.parsers.vectors:parse_glove",
+    "item-embeddings": "benchmark.data.parsers.embeddings:parse",
     "shuttle": "benchmark.data.parsers.vectors:parse_shuttle",
     "user-sessions": "benchmark.data.parsers.user:parse_sessions",
     "user-ratings": "benchmark.data.parsers.user:parse_ratings",

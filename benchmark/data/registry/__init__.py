@@ -72,7 +72,8 @@ class Dataset(BaseModel):
     licence: str
     citation: str
     homepage: str
-    files: tuple[File, ...]
+    files: tuple[File, ...] = ()
+    source: str | None = Field(None, description="data set whose prepared train part this one is made from")
     parser: str
     options: dict[str, Any] = {}
     splits: tuple[str, ...] = ()
@@ -118,6 +119,11 @@ def _built_in() -> dict[str, Dataset]:
 def user_folder() -> Path:
     """Where the entries of a user's own data lie."""
     return data_root() / "registry"
+
+
+def entry_folder(name: str) -> Path:
+    """Where the entry of a data set lies, and what is recorded about its files."""
+    return user_folder() if (user_folder() / f"{name}.yaml").is_file() else FOLDER
 
 
 def _known() -> dict[str, Dataset]:

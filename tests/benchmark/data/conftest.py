@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.data import registry
 from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
 
@@ -15,9 +16,12 @@ PROJECT = Path(__file__).parents[3]
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """An empty data root, no mirror."""
+    """An empty data root, no mirror; what is recorded of built-in data sets stays out of the checkout."""
     monkeypatch.setenv("EMDE_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("EMDE_MIRROR", raising=False)
+    registry.names()  # reads the built-in entries, once
+    monkeypatch.setattr(registry, "FOLDER", tmp_path / "registry")
+    (tmp_path / "registry").mkdir()
     return tmp_path / "data"
 
 

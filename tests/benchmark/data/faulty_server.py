@@ -41,6 +41,10 @@ class Handler(BaseHTTPRequestHandler):
     def fault_none(self, visit: int) -> None:
         self._send(CONTENT)
 
+    def fault_slow(self, visit: int) -> None:
+        time.sleep(1.0)
+        self._send(CONTENT)
+
     def fault_truncate(self, visit: int) -> None:
         self._send(CONTENT[:HALF] if visit == 1 else CONTENT, length=len(CONTENT))
         self.close_connection = True

@@ -7,9 +7,11 @@ import sys
 import zipfile
 
 import pytest
+import yaml
 
-from benchmark.data import download, fetch, registry
+from benchmark.data import checksums, download, fetch, registry
 from benchmark.data.registry import Dataset, File
+from benchmark.data.store import read_json
 from contracts import UserError
 from tests.benchmark.data.faulty_server import CONTENT, serving
 
@@ -120,6 +122,48 @@ def test_unknown_checksum_is_recorded_then_enforced(tiny, root):
             fetch.fetch("tiny")
 
 
+def test_recorded_checksums_lie_next_to_the_registry_entry(tiny, root, tmp_path):
+    with serving() as server:
+        tiny(File(name="data.bin", urls=(f"{server.url}/none",)))
+        fetch.fetch("tiny")
+    built_in = tmp_path / "registry" / "checksums.lock.json"
+    assert read_json(built_in) == {"tiny": {"data.bin": {"sha256": SHA256, "size": len(CONTENT)}}}
+    assert checksums.lock_path("tiny") == built_in
+    (root / "registry").mkdir()
+    (root / "registry" / "tiny.yaml").write_text("own")
+    assert checksums.lock_path("tiny") == root / "registry" / "checksums.lock.json"
+
+
+def test_a_registered_checksum_is_not_recorded(tiny, root, tmp_path):
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/none",)))
+        fetch.fetch("tiny")
+    assert not (tmp_path / "registry" / "checksums.lock.json").exists()
+
+
+def test_a_damaged_lock_is_one_clear_line(tiny, root, tmp_path):
+    (tmp_path / "registry" / "checksums.lock.json").write_text("{")
+    tiny(File(name="data.bin", urls=("http://127.0.0.1:9/x",)))
+    with pytest.raises(UserError, match=r"checksums.lock.json: expected JSON, found") as error:
+        fetch.fetch("tiny")
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_recorded_is_lost_when_processes_record_at_once(tiny, root, tmp_path):
+    tiny(File(name="data.bin"))
+    files = [tmp_path / f"{number}.bin" for number in range(8)]
+    for path in files:
+        path.write_text(path.name)
+    code = (
+        "import sys; from pathlib import Path; from benchmark.data import checksums, registry; "
+        "registry.FOLDER = Path(sys.argv[1]); [checksums.record('tiny', Path(name)) for name in sys.argv[2:]]"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "registry")]
+    halves = [subprocess.Popen([*command, *map(str, files[start::2])]) for start in (0, 1)]
+    assert [run.wait(timeout=60) for run in halves] == [0, 0]
+    assert set(read_json(checksums.lock_path("tiny"))["tiny"]) == {path.name for path in files}
+
+
 def test_manual_step_names_page_file_and_folder_and_goes_on(root, tmp_path):
     with pytest.raises(UserError) as error:
         fetch.fetch("retail")
@@ -151,7 +195,24 @@ def test_generated_data_is_deterministic_and_made_once(root):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
 
 
-def test_two_processes_at_once(root):
+def test_two_processes_fetch_the_same_file_at_once(root):
+    """Both succeed, the file is right, and it crossed the wire once."""
+    about = {"title": "t", "licence": "l", "citation": "c", "homepage": "h", "comparable": "public"}
+    code = "from benchmark.data.fetch import fetch; fetch('mine')"
+    with serving() as server:
+        files = [{"name": "data.bin", "urls": [f"{server.url}/slow"]}]
+        entry = {"name": "mine", "kind": "session", "parser": "session-rec", "splits": ["0"], "files": files, **about}
+        (root / "registry").mkdir(parents=True)
+        (root / "registry" / "mine.yaml").write_text(yaml.safe_dump(entry))
+        runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+        assert [run.wait(timeout=60) for run in runs] == [0, 0]
+        assert sum(server.seen.values()) == 1
+    assert [path.name for path in (root / "raw" / "mine").iterdir()] == ["data.bin"]
+    assert (root / "raw" / "mine" / "data.bin").read_bytes() == CONTENT
+    assert read_json(root / "registry" / "checksums.lock.json")["mine"]["data.bin"]["sha256"] == SHA256
+
+
+def test_two_processes_generate_at_once(root):
     code = "from benchmark.data.fetch import fetch; fetch('sample-ratings')"
     runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [run.wait(timeout=60) for run in runs] == [0, 0]

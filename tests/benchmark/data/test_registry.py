@@ -24,7 +24,8 @@ def test_every_entry_is_complete():
         dataset = registry.get(name)
         assert dataset.name == name
         assert dataset.parser in PARSERS
-        assert dataset.files
+        assert bool(dataset.files) != bool(dataset.source)
+        assert dataset.source is None or registry.get(dataset.source).kind != "vectors"
         assert dataset.default_split in dataset.splits
         assert dataset.licence
         assert dataset.citation

@@ -1,17 +1,25 @@
-"""Where and in what precision a network runs."""
+"""Where and in what precision networks run: what every floor with a network shares. Imports torch."""
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Literal
 
 import torch
+from filelock import FileLock, Timeout
 
-from contracts import UserError, n_threads
+from contracts.errors import UserError
+from contracts.threads import n_threads
 
 Device = Literal["auto", "cpu", "cuda"]
 DType = Literal["auto", "float32", "tf32", "bf16"]
+
+WAIT = 1.0
+"""Seconds between two looks for a free GPU."""
 
 
 def pick_device(device: Device) -> torch.device:
@@ -21,6 +29,37 @@ def pick_device(device: Device) -> torch.device:
     if device == "cuda" and not available:
         raise UserError("device: expected a CUDA device for 'cuda', found none that torch can use")
     return torch.device("cuda" if device != "cpu" and available else "cpu")
+
+
+@contextmanager
+def own_gpu(device: Device) -> Iterator[None]:
+    """Have a GPU to ourselves for as long as the block lasts, if ``device`` means one; else nothing happens.
+
+    A file lock per GPU, which the kernel frees when its holder dies: cells never share a GPU, whoever started
+    them (DVC, a flow, a Dask worker). Waits for the first GPU that becomes free.
+    """
+    if pick_device(device).type != "cuda":
+        yield
+        return
+    locks = [FileLock(Path(tempfile.gettempdir(), f"emde-gpu-{name}.lock")) for name in _gpu_names()]
+    while True:
+        for index, lock in enumerate(locks):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            torch.cuda.set_device(index)
+            try:
+                yield
+            finally:
+                lock.release()
+            return
+        time.sleep(WAIT)
+
+
+def _gpu_names() -> list[str]:
+    """What tells this machine's GPUs apart, in torch's order: CUDA_VISIBLE_DEVICES renumbers them."""
+    return [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
 
 
 def has_bf16(device: torch.device) -> bool:
