@@ -149,6 +149,8 @@ def show_search(result: Result) -> None:
     grid(["trial", "state", *metrics, "seconds", "parameters"], rows, title)
     line(result["entry"])
     line(f"trials: {result['file']}")
+    for what, path in result["report"].items():
+        line(f"{what}: {path}")
 
 
 def show_tree(result: Any, indent: str = "") -> None:
