@@ -9,8 +9,8 @@ ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$", "<": "$<$", ">": "$>$", "|": "$|$",
     "\\": r"\textbackslash{}",
 }  # fmt: skip
-WIDE = 7
-"""More columns than this are set smaller."""
+SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
+"""Type of tables with more columns than that."""
 
 
 def escape(words: str) -> str:
@@ -25,14 +25,14 @@ def latex(results: Results) -> str:
 
 def _table(table: Table, blocks: list[Block]) -> str:
     columns = len(table.metrics) + 1
-    size = r"\footnotesize" if columns > WIDE else r"\small"
+    size = next((size for least, size in SIZES if columns > least), r"\small\setlength{\tabcolsep}{4pt}")
     lines = [
         rf"% {table.id}: {table.source}",
         r"\begin{table}[tp]",
         r"\centering",
         rf"\caption{{{_caption(table, blocks)}}}",
         rf"\label{{tab:{table.id}}}",
-        rf"{size}\setlength{{\tabcolsep}}{{4pt}}",
+        size,
         rf"\begin{{tabular}}{{l{'c' * len(table.metrics)}}}",
         r"\toprule",
         " & ".join(["Method", *map(escape, table.metrics)]) + r" \\",
