@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic_core import PydanticUndefined
 
 from benchmark import methods
-from contracts import Recommender
+from contracts import Estimator
 
 SYMBOLS = {Ge: (">=", "ge"), Gt: (">", "gt"), Le: ("<=", "le"), Lt: ("<", "lt"), MinLen: ("at least", "min_length")}
 
@@ -24,7 +24,7 @@ def describe_methods() -> list[dict[str, Any]]:
     return out
 
 
-def parameters(cls: type[Recommender]) -> list[dict[str, Any]]:
+def parameters(cls: type[Estimator]) -> list[dict[str, Any]]:
     """Name, default, bounds and description of every hyper-parameter."""
     rows = []
     for name, info in cls.model_fields.items():

@@ -2,7 +2,7 @@
 
 A method of this suite is one file: ``vs-knn`` of kind session is the recommender class defined in
 ``baselines/session/vs_knn.py``. EMDE's classes are listed below. Any installed package can offer more
-through the entry-point groups ``emde.methods.session`` and ``emde.methods.topk``.
+through the entry-point groups ``emde.methods.session``, ``emde.methods.topk`` and ``emde.methods.density``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
-from contracts import Recommender, UserError
+from contracts import Estimator, UserError
 
-Kind = Literal["session", "topk"]
+Kind = Literal["session", "topk", "density"]
 
 OWN: dict[Kind, dict[str, str]] = {
     "session": {"emde": "emde.session:EMDE"},
     "topk": {"emde": "emde.topk:TopKEMDE", "pure-emde": "emde.topk:PureEMDE"},
+    "density": {"emde": "emde.density:SketchDensity"},
 }
-FOLDERS: dict[Kind, str] = {"session": "baselines.session", "topk": "baselines.topk"}
+FOLDERS: dict[Kind, str] = {
+    "session": "baselines.session",
+    "topk": "baselines.topk",
+    "density": "baselines.density",
+}
 
 
 def _baselines(kind: Kind) -> dict[str, str]:
@@ -36,7 +41,7 @@ def catalogue(kind: Kind) -> dict[str, str]:
     return {**plugins, **_baselines(kind), **OWN[kind]}
 
 
-def find(kind: Kind, name: str) -> type[Recommender]:
+def find(kind: Kind, name: str) -> type[Estimator]:
     """The class behind a method name; raises UserError that lists the known names."""
     known = catalogue(kind)
     if name not in known:
@@ -49,12 +54,12 @@ def find(kind: Kind, name: str) -> type[Recommender]:
         value
         for key, value in vars(module).items()
         if inspect.isclass(value)
-        and issubclass(value, Recommender)
+        and issubclass(value, Estimator)
         and value.__module__ == module_name
         and not key.startswith("_")
     ]
     if len(classes) != 1:
-        raise UserError(f"{module.__file__}: expected one public recommender class, found {len(classes)}")
+        raise UserError(f"{module.__file__}: expected one public class of a method, found {len(classes)}")
     return classes[0]
 
 

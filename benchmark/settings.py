@@ -17,7 +17,7 @@ from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.final_fit import FinalFit
 from benchmark.methods import Kind
-from contracts import Recommender, UserError
+from contracts import DensityEstimator, Estimator, Recommender, UserError
 from contracts.files import write_whole
 
 PARAMS = "params.yaml"
@@ -65,9 +65,16 @@ class Profile(Strict):
 class Density(Strict):
     """Density estimation: sketch sizes, kernel and repetitions (Table 5, Figure 4)."""
 
-    n: list[int]
-    k: list[int]
-    bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4))")
+    n: list[int] = Field(min_length=1, description="N of Figure 4, ascending")
+    k: list[int] = Field(min_length=1, description="K of Figure 4")
+    bandwidth: float = Field(gt=0, description="c in h = c N^(-1/(d+4)), or the share of the median distance")
+    rule: Literal["scott", "median"] = "scott"
+    standardize: bool = Field(False, description="divide columns by their standard deviation first")
+    sweep: list[Annotated[float, Field(gt=0)]] = Field(
+        default_factory=list, description="more bandwidths, as shares of the median distance"
+    )
+    queries: int = Field(10_000, ge=2, description="points asked for, at most")
+    methods: list[str] = Field(default_factory=list, description="rows of Table 5")
     seeds: int = Field(ge=1)
     source: str = ""
 
@@ -141,6 +148,20 @@ class Settings(Strict):
         self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
     ) -> Recommender:
         """Build a recommender: class defaults < method < tuned for the data < overrides, seed, device."""
+        built = self.estimator(kind, name, data, overrides, seed, device)
+        assert isinstance(built, Recommender)
+        return built
+
+    def density_estimator(self, name: str, h: float, seed: int) -> DensityEstimator:
+        """Build a density estimator of bandwidth h, where it has one; raises UserError for an unknown name."""
+        estimator = self.estimator("density", name, "", {}, seed, "cpu")
+        assert isinstance(estimator, DensityEstimator)
+        return estimator.model_copy(update={"h": h}) if "h" in type(estimator).model_fields else estimator
+
+    def estimator(
+        self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
+    ) -> Estimator:
+        """Build a method of any kind from its parameters."""
         known = {*methods.catalogue(kind), *self.methods.get(kind, {})}
         if name not in known:
             raise UserError(f"unknown {kind} method {name!r}; expected one of: {', '.join(sorted(known))}")
@@ -194,7 +215,7 @@ def check_parameters(settings: Settings) -> None:
         for name in rows:
             for data in (None, *same_kind):
                 if data is None or name in settings.tuned[data]:
-                    settings.recommender(kind, name, data or "", {}, None, "cpu")
+                    settings.estimator(kind, name, data or "", {}, None, "cpu")
 
 
 def _check(settings: Settings, path: Path) -> None:
@@ -213,6 +234,12 @@ def _check(settings: Settings, path: Path) -> None:
         for name in names:
             if of_data == "vectors" or name not in settings.methods.get(of_data, {}):
                 raise UserError(f"{path}: tuned.{data}: method {name!r} has no line in methods.{of_data}")
+    for data, density in settings.density.items():
+        if density.n != sorted(set(density.n)):
+            raise UserError(f"{path}: density.{data}.n: expected ascending numbers, found {density.n}")
+        for name in density.methods:
+            if name not in settings.methods.get("density", {}):
+                raise UserError(f"{path}: density.{data}.methods: method {name!r} has no line in methods.density")
     for name, profile in settings.profiles.items():
         for kind, groups in (("session", profile.session), ("topk", profile.topk)):
             for group in groups:

@@ -124,10 +124,19 @@ def show_compare(result: Result) -> None:
 
 
 def show_density(result: Result) -> None:
-    rows = [[r["n"], r["k"], r["pearson"], "" if r["sd"] is None else r["sd"], r["seconds"], r["sketch_bytes"]]
-            for r in result["rows"]]  # fmt: skip
-    title = f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}"
-    grid(["N", "K", "Pearson r", "sd over seeds", "seconds", "bytes"], rows, title)
+    names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
+    rows = [
+        [
+            r["method"],
+            *(r[name]["mean"] for name in names),
+            "" if (sd := r["pearson"]["sd"]) is None else sd,
+            r["bytes"],
+        ]
+        for r in result["rows"]
+    ]
+    kernel = f"{result['kernel']}, h = {result['h']:.6f} ({result['rule']})"
+    title = f"{result['data']}: {result['points']:,} points, {kernel}"
+    grid(["method", "Pearson r", "Spearman", "relative error", "us/query", "fit s", "sd of r", "bytes"], rows, title)
 
 
 def show_search(result: Result) -> None:

@@ -21,17 +21,36 @@ from contracts.sessions import Sessions
 from contracts.threads import n_threads
 
 
-class Recommender(BaseModel):
-    """Hyper-parameters are the fields (typed, bounded, described); fitted state lives in ``_state``.
-
-    A method needs no more than ``fit`` and ``recommend``. Everything learned goes into ``_state``,
-    a dict of arrays, so that ``save`` and ``load`` need no code of their own.
-    """
+class Estimator(BaseModel):
+    """What every method is: its hyper-parameters are the fields (typed, bounded, described)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     kind: ClassVar[str]
     citation: ClassVar[str] = ""
+
+    @classmethod
+    def create(cls, params: dict[str, Any], name: str | None = None) -> Self:
+        """Build from untrusted parameters; raises UserError with one line naming the bad one."""
+        try:
+            return cls(**params)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "parameters"
+            method = name or cls.__name__
+            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+                known = ", ".join(cls.model_fields) or "none"
+                raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
+            raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None
+
+
+class Recommender(Estimator):
+    """An estimator that ranks items; fitted state lives in ``_state``.
+
+    A method needs no more than ``fit`` and ``recommend``. Everything learned goes into ``_state``,
+    a dict of arrays, so that ``save`` and ``load`` need no code of their own.
+    """
+
     _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
     _history: list[dict[str, float]] = PrivateAttr(default_factory=list)
     _checkpoint: Path | None = PrivateAttr(None)
@@ -56,20 +75,6 @@ class Recommender(BaseModel):
             "threads": n_threads(),
         }
         return Checkpoint(self._checkpoint, identity)
-
-    @classmethod
-    def create(cls, params: dict[str, Any], name: str | None = None) -> Self:
-        """Build from untrusted parameters; raises UserError with one line naming the bad one."""
-        try:
-            return cls(**params)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "parameters"
-            method = name or cls.__name__
-            if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-                known = ", ".join(cls.model_fields) or "none"
-                raise UserError(f"{method}: unknown parameter '{field}'; expected one of: {known}") from None
-            raise UserError(f"{method}: parameter '{field}': {first['msg']}, found {first['input']!r}") from None
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (parameters in its header), atomically. Returns its path."""

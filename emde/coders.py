@@ -13,8 +13,11 @@ import numpy as np
 from contracts import UserError, n_threads
 
 CoderName = Literal["dlsh", "pq", "opq", "random"]
+Threshold = Literal["quantile", "median", "zero"]
 BLOCK = 1 << 16
-"""Vectors hashed at once: bounds the memory of the projection matrix."""
+"""Vectors hashed at once, at most: bounds the memory of the projection matrix, as does PROJECTIONS."""
+PROJECTIONS = 1 << 24
+"""Inner products computed at once: 64 MiB."""
 
 
 def code_dtype(k: int) -> type[np.unsignedinteger]:
@@ -27,15 +30,20 @@ class DLSH:
 
     hash_i(v) = [v . r_i > b_i], r_i ~ N(0, I), b_i = the empirical quantile of {v . r_i} at
     U ~ Unif(0, 1), drawn per hyperplane. The K bits of a depth are read as one integer. The random
-    quantile is essential: thresholds at zero or at the median ruin density estimates (paper 4.2).
+    quantile is essential: thresholds at zero or at the median ruin density estimates (paper 4.2);
+    ``threshold`` chooses them for that comparison.
     """
 
-    def __init__(self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator, threshold: Threshold = "quantile"
+    ) -> None:
         vectors = np.asarray(vectors, np.float32)
         self.n, self.k = n, k
         self.directions = rng.standard_normal((vectors.shape[1], n * k), dtype=np.float32)
-        quantiles = rng.random(n * k)
-        self.bias = np.empty(n * k, np.float32)
+        quantiles = rng.random(n * k) if threshold == "quantile" else np.full(n * k, 0.5)
+        self.bias = np.zeros(n * k, np.float32)
+        if threshold == "zero":
+            return
         for start in range(0, n * k, 64):
             columns = slice(start, min(start + 64, n * k))
             projected = np.sort(vectors @ self.directions[:, columns], axis=0)
@@ -46,10 +54,11 @@ class DLSH:
         """Codes [len(vectors), N] of any vectors of the same dimension."""
         powers = (1 << np.arange(self.k)).astype(np.int64)
         out = np.empty((len(vectors), self.n), code_dtype(self.k))
-        for start in range(0, len(vectors), BLOCK):
-            block = np.asarray(vectors[start : start + BLOCK], np.float32)
+        rows = max(1, min(BLOCK, PROJECTIONS // (self.n * self.k)))
+        for start in range(0, len(vectors), rows):
+            block = np.asarray(vectors[start : start + rows], np.float32)
             bits = (block @ self.directions > self.bias).reshape(len(block), self.n, self.k)
-            out[start : start + BLOCK] = bits @ powers
+            out[start : start + rows] = bits @ powers
         return out
 
 
@@ -76,15 +85,21 @@ class ProductQuantizer:
         seed = int(rng.integers(1 << 31))
         if rotate:
             self.rotation = faiss.OPQMatrix(self.dim, n, self.dim)
-            self.rotation.pq = faiss.ProductQuantizer(self.dim, n, k)
-            self.rotation.pq.cp.seed = seed
+            self.rotation.pq = self._quantizer(seed)
             # faiss 1.15 writes past a buffer, and crashes, where there are fewer vectors than dimensions
             copies = -(-self.dim // len(padded))
             self.rotation.train(np.tile(padded, (copies, 1)))
             padded = self.rotation.apply(padded)
-        self.quantizer = faiss.ProductQuantizer(self.dim, n, k)
-        self.quantizer.cp.seed = seed
+        self.quantizer = self._quantizer(seed)
         self.quantizer.train(padded)
+
+    def _quantizer(self, seed: int):
+        import faiss
+
+        quantizer = faiss.ProductQuantizer(self.dim, self.n, self.k)
+        quantizer.cp.seed = seed
+        quantizer.cp.min_points_per_centroid = 1  # fewer than 39 make faiss print a warning for each sub-space
+        return quantizer
 
     def _pad(self, vectors: np.ndarray) -> np.ndarray:
         missing = self.dim - vectors.shape[1]
@@ -99,6 +114,25 @@ class ProductQuantizer:
         bits = np.unpackbits(packed, axis=1, bitorder="little")[:, : self.n * self.k]
         powers = (1 << np.arange(self.k)).astype(np.int64)
         return (bits.reshape(len(vectors), self.n, self.k) @ powers).astype(code_dtype(self.k))
+
+
+class RandomHash:
+    """Random partitions of a space: vectors that differ in one bit fall into independent uniform regions.
+
+    Codes are the top K bits of sum_i a_i x_i + b modulo 2^64, x the 32-bit words of the vector and a, b random
+    (multilinear hashing, strongly universal). A sketch over them is a plain count-min sketch of the vectors.
+    """
+
+    def __init__(self, dim: int, n: int, k: int, rng: np.random.Generator) -> None:
+        self.n, self.k = n, k
+        self.factors = rng.integers(1 << 64, size=(dim, n), dtype=np.uint64)
+        self.offsets = rng.integers(1 << 64, size=n, dtype=np.uint64)
+
+    def encode(self, vectors: np.ndarray) -> np.ndarray:
+        """Codes [len(vectors), N]; -0.0 counts as 0.0."""
+        words = np.ascontiguousarray(np.asarray(vectors, np.float32) + np.float32(0)).view(np.uint32)
+        hashed = words.astype(np.uint64) @ self.factors + self.offsets  # modulo 2^64
+        return (hashed >> np.uint64(64 - self.k)).astype(code_dtype(self.k))
 
 
 def random_codes(n_items: int, n: int, k: int, rng: np.random.Generator) -> np.ndarray:

@@ -11,6 +11,8 @@ ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
 }  # fmt: skip
 SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
 """Type of tables with more columns than that."""
+PAGE = 50
+"""Lines of a table that fit on a page."""
 
 
 def escape(words: str) -> str:
@@ -19,11 +21,26 @@ def escape(words: str) -> str:
 
 
 def latex(results: Results) -> str:
-    """One table environment per shown table, its data sets below each other."""
-    return "\n".join(_table(table, blocks) for table, blocks in text.shown(results))
+    """One table environment per shown table, its data sets below each other; on several pages where it is long."""
+    return "\n".join(_table(table, page, i) for table, blocks in text.shown(results)
+                     for i, page in enumerate(_pages(blocks)))  # fmt: skip
 
 
-def _table(table: Table, blocks: list[Block]) -> str:
+def _pages(blocks: list[Block]) -> list[list[Block]]:
+    """The blocks in order, as many together as fit on a page."""
+    pages: list[list[Block]] = []
+    room = 0
+    for block in blocks:
+        lines = sum(map(_printable, block.rows)) + 2
+        if lines > room:
+            pages.append([])
+            room = PAGE
+        pages[-1].append(block)
+        room -= lines
+    return pages
+
+
+def _table(table: Table, blocks: list[Block], page: int) -> str:
     columns = len(table.metrics) + 1
     size = next((size for least, size in SIZES if columns > least), r"\small\setlength{\tabcolsep}{4pt}")
     lines = [
@@ -31,7 +48,7 @@ def _table(table: Table, blocks: list[Block]) -> str:
         r"\begin{table}[tp]",
         r"\centering",
         rf"\caption{{{_caption(table, blocks)}}}",
-        rf"\label{{tab:{table.id}}}",
+        rf"\label{{tab:{table.id}{f'-{page + 1}' if page else ''}}}",
         size,
         rf"\begin{{tabular}}{{l{'c' * len(table.metrics)}}}",
         r"\toprule",

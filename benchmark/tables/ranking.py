@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -198,10 +199,9 @@ def _tests(
                 found[name, column] = paired(own[1][column], reference[1][column])
     t, w = (holm(np.array([getattr(p, part) for p in found.values()])) for part in ("t_p", "wilcoxon_p"))
     return {
-        key: PairedTest(against=against, difference=p.difference, low=p.low, high=p.high, effect=p.effect, units=p.units,
-                  t_p=p.t_p, wilcoxon_p=p.wilcoxon_p, t_holm=float(t[i]), wilcoxon_holm=float(w[i]))
+        key: PairedTest(against=against, **asdict(p), t_holm=float(t[i]), wilcoxon_holm=float(w[i]))
         for i, (key, p) in enumerate(found.items())
-    }  # fmt: skip
+    }
 
 
 def _marks(

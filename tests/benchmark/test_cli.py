@@ -318,7 +318,7 @@ def test_damaged_runs(emde, tmp_path, damage: str) -> None:
 
 def test_density(emde, tmp_path, monkeypatch) -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params["density"]["digits"].update(n=[10], k=[3], seeds=2)
+    params["density"]["digits"].update(n=[1, 10], k=[3], seeds=2, sweep=[0.5], methods=["emde-n100", "hbe"])
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
@@ -326,9 +326,16 @@ def test_density(emde, tmp_path, monkeypatch) -> None:
     assert found == json.loads((tmp_path / "out.json").read_text())
     assert found["points"] == 1797
     assert found["h"] == pytest.approx(0.8956513789, abs=1e-9)
-    (row,) = found["rows"]
-    assert (row["n"], row["k"], len(row["seeds"])) == (10, 3, 2)
-    assert 0.1 < row["pearson"] < 1
+    assert [row["method"] for row in found["rows"]] == ["emde-n100", "hbe"]
+    for row in found["rows"]:
+        assert len(row["pearson"]["seeds"]) == 2
+        assert 0.5 < row["pearson"]["mean"] < 1
+        assert row["query_us"]["mean"] > 0
+    assert [(cell["n"], cell["k"]) for cell in found["grid"]] == [(1, 3), (10, 3)]
+    (sweep,) = found["sweep"]
+    assert sweep["h"] == pytest.approx(0.5 * found["median_distance"])
+    assert [(cell["n"], cell["k"]) for cell in sweep["rows"]] == [(10, 3)]
+    assert list((tmp_path / ".cache/density").glob("*.npy"))
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core: one thread either way")

@@ -73,7 +73,7 @@ def test_every_committed_row_can_be_built() -> None:
     chosen = load(PROJECT / "params.yaml")
     for kind, rows in chosen.methods.items():
         for name in rows:
-            chosen.recommender(kind, name, "any", {}, None, "cpu")
+            chosen.estimator(kind, name, "any", {}, None, "cpu")
     for data, rows in chosen.tuned.items():
         for name in rows:
             kind = registry.get(data).kind

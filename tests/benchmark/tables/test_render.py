@@ -177,6 +177,7 @@ def test_latex_compiles_with_booktabs_alone(tmp_path: Path, which: str) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "t.pdf").stat().st_size > 10_000
     assert "Overfull \\hbox" not in done.stdout
+    assert "Float too large" not in (tmp_path / "t.log").read_text()
 
 
 def everything() -> Results:

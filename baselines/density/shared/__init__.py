@@ -1,0 +1,1 @@
+"""What the density estimators of this folder have in common."""
