@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.tables import text
-from benchmark.tables.model import Block, Cell, Results, Row, Table
+from benchmark.tables.model import Block, Cell, Results, Row, Table, Verdict
 
 ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$", "<": "$<$", ">": "$>$", "|": "$|$",
@@ -11,7 +11,7 @@ ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
 }  # fmt: skip
 SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
 """Type of tables with more columns than that."""
-PAGE = 50
+PAGE = 58
 """Lines of a table that fit on a page."""
 
 
@@ -68,6 +68,8 @@ def _printable(row: Row) -> bool:
 
 
 def _value(table: Table, cell: Cell) -> str:
+    if cell.ours is None and cell.verdict == Verdict.TIMED_OUT:
+        return "timeout"
     if cell.ours is None:
         return f"{text.expected(table, cell)}$^{{\\dagger}}$" if cell.expected else "--"
     value = text.value(table, cell)
