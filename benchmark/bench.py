@@ -136,7 +136,7 @@ def decoding(items: int = 30_000, batch: int = 512) -> dict[str, Any]:
     codes = rng.integers(128, size=(items, 10), dtype=np.uint8)
     lookup = ItemLookup(codes, 128, torch.device("cpu"))
     p = torch.softmax(torch.from_numpy(rng.standard_normal((batch, 10, 128), dtype=np.float32)), -1)
-    log_p, columns = torch.log(p).flatten(1), lookup.columns
+    log_p, columns = torch.log(p).flatten(1), lookup.columns(slice(None))
 
     def gather() -> torch.Tensor:
         total = log_p[:, columns[:, 0]]

@@ -54,16 +54,21 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--final-fit", choices=("train", "train+valid"), help="cold users only (default: params.yaml's)")
     run.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
-    search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
+    search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
     search.add_argument("--data", required=True, metavar="NAME")
     search.add_argument("--method", required=True, metavar="NAME")
     search.add_argument("--trials", required=True, type=_positive, metavar="N", help="the method's defaults among them")
     search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
+    search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
+    search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
+    search.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes, each with --threads")
     search.add_argument("--points", type=_positive, metavar="N", help="rank about so many points only (whole sessions)")
+    search.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     search.add_argument("--seed", type=int, default=0)
-    search.add_argument("--out", type=Path, metavar="DIR", help="trial files (default: results/generated/search)")
+    search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -158,7 +163,9 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
     for split, seed in product(splits, seeds):
-        folder = run(chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit)
+        folder = run(
+            chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions
+        )
         result = evaluate(folder)
         record = result["run"]
         kept = (
@@ -185,7 +192,10 @@ def run_search(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.search import search
 
     out = args.out or project_root() / "results/generated/search"
-    return search(settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, out)
+    return search(
+        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
+        parse_overrides(args.set), args.sampler, args.workers, out,
+    )  # fmt: skip
 
 
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
@@ -284,6 +294,9 @@ def configure(args: argparse.Namespace) -> None:
 
         count = settings.load().threads
     set_threads(count)
+    from benchmark.data.root import project_root
+
+    os.environ.setdefault("EMDE_CACHE", str(project_root() / ".cache/vectors"))
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("emde").setLevel(level)

@@ -17,6 +17,7 @@ from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.final_fit import FinalFit
 from benchmark.methods import Kind
+from benchmark.space import Declared
 from contracts import DensityEstimator, Estimator, Recommender, UserError
 from contracts.files import write_whole
 
@@ -79,13 +80,6 @@ class Density(Strict):
     source: str = ""
 
 
-class Multiples(Strict):
-    """Choices of a search that follow the data: multiples of its mean session length or its train's span in days."""
-
-    of: Literal["mean_length", "train_days"]
-    times: list[float] = Field(min_length=1)
-
-
 class Settings(Strict):
     """The whole of params.yaml."""
 
@@ -96,7 +90,7 @@ class Settings(Strict):
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
     density: dict[str, Density]
-    search: dict[Kind, dict[str, dict[str, Annotated[list[Any], Field(min_length=1)] | Multiples]]] = Field(
+    search: dict[Kind, dict[str, dict[str, Declared]]] = Field(
         default_factory=dict, description="kind -> method -> parameter -> what a search chooses from"
     )
 

@@ -125,28 +125,26 @@ def show_compare(result: Result) -> None:
 
 def show_density(result: Result) -> None:
     names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
-    rows = [
-        [
-            r["method"],
-            *(r[name]["mean"] for name in names),
-            "" if (sd := r["pearson"]["sd"]) is None else sd,
-            r["bytes"],
-        ]
-        for r in result["rows"]
-    ]
-    kernel = f"{result['kernel']}, h = {result['h']:.6f} ({result['rule']})"
-    title = f"{result['data']}: {result['points']:,} points, {kernel}"
+    rows = []
+    for r in result["rows"]:
+        sd = "" if r["pearson"]["sd"] is None else r["pearson"]["sd"]
+        rows.append([r["method"], *(r[name]["mean"] for name in names), sd, r["bytes"]])
+    title = (
+        f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}, {result['rule']}"
+    )
     grid(["method", "Pearson r", "Spearman", "relative error", "us/query", "fit s", "sd of r", "bytes"], rows, title)
 
 
 def show_search(result: Result) -> None:
-    best_first = sorted(result["trials"], key=lambda trial: -trial["MRR@20"])
+    metrics = [name for name in ("MRR@20", "HR@20", "NDCG@20", "Recall@20") if name in result["trials"][0]]
+    best_first = sorted(result["trials"], key=lambda trial: -trial[result["objective"]])
     rows = [
-        [t["trial"], t["MRR@20"], t["HR@20"], t["seconds"], ", ".join(f"{n}={v}" for n, v in t["params"].items())]
+        [t["trial"], t["state"], *(t[name] for name in metrics), t["seconds"],
+         ", ".join(f"{name}={value}" for name, value in t["point"].items())]
         for t in best_first
-    ]
+    ]  # fmt: skip
     title = f"{result['method']} on {result['data']}, {result['split']}: {result['points']:,} points"
-    grid(["trial", "MRR@20", "HR@20", "seconds", "parameters"], rows, title)
+    grid(["trial", "state", *metrics, "seconds", "parameters"], rows, title)
     line(result["entry"])
     line(f"trials: {result['file']}")
 

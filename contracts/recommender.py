@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -54,11 +54,20 @@ class Recommender(Estimator):
     _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
     _history: list[dict[str, float]] = PrivateAttr(default_factory=list)
     _checkpoint: Path | None = PrivateAttr(None)
+    _after_epoch: Callable[[int], None] | None = PrivateAttr(None)
 
     @property
     def history(self) -> list[dict[str, float]]:
         """The learning curve: one dict per epoch (``epoch``, ``loss``, ...); empty for what has no epochs."""
         return self._history
+
+    def watch(self, after_epoch: Callable[[int], None]) -> Self:
+        """Have ``after_epoch(epochs so far)`` called in ``fit``, the model ready to recommend; returns self.
+
+        For validation curves. Methods that do not learn in epochs never call it; an exception ends the fit.
+        """
+        self._after_epoch = after_epoch
+        return self
 
     def checkpoint_at(self, path: Path | None) -> Self:
         """Where ``fit`` keeps its checkpoint, if the method makes any; an unfinished run there is continued."""

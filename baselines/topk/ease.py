@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 from scipy.linalg.lapack import dpotrf, dpotri
 
-from baselines.topk.shared.device import Device, choose_device
 from baselines.topk.shared.gram import gram_matrix
 from baselines.topk.shared.scoring import recommend_in_blocks
 from contracts import Interactions, TopKRecommender, UserError, for_chunks, require_events
+from contracts.device import Device, pick_device
 
 USERS_ON_DEVICE = 4096
 """Users made dense at once on a GPU: 4,096 x 20,000 float32 = 320 MB."""
@@ -111,7 +111,7 @@ class Ease(TopKRecommender):
     def fit(self, train: Interactions) -> Self:
         """Solve for the item-item weights B, float32 [items, items]."""
         require_events(train, "ease")
-        device = choose_device(self.device, "ease")
+        device = pick_device(self.device)
         try:
             if device.type == "cpu":
                 self._state["weights"] = weights_in_place(train.liked, self.l2)

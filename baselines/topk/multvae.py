@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
-from baselines.topk.shared.device import Device, choose_device
 from baselines.topk.shared.scoring import recommend_in_blocks
 from contracts import Interactions, TopKRecommender, require_events
+from contracts.device import Device, pick_device
 
 
 class MultVae(TopKRecommender):
@@ -50,7 +50,7 @@ class MultVae(TopKRecommender):
 
         require_events(train, "multvae")
         settings = vae.Settings(**self.model_dump(exclude={"device"}))
-        device, checkpoint = choose_device(self.device, "multvae"), self.checkpoint({"liked": train.liked})
+        device, checkpoint = pick_device(self.device), self.checkpoint({"liked": train.liked})
         self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history))
         return self
 
@@ -62,6 +62,6 @@ class MultVae(TopKRecommender):
 
         from baselines.topk.shared import vae
 
-        device = choose_device(self.device, "multvae")
+        device = pick_device(self.device)
         weights = {name: torch.from_numpy(array).to(device) for name, array in self._state.items()}
         return recommend_in_blocks(profiles, k, exclude, lambda liked: vae.score(weights, liked))
