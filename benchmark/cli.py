@@ -1,4 +1,4 @@
-"""The command line: ``emde data | methods | run | search | evaluate | density | figures | tables | ...``.
+"""The command line: ``emde data | methods | run | search | evaluate | compare | tables | verify | ...``.
 
 Heavy packages are imported by the command that needs them, after the thread counts are set. With
 ``--json`` exactly one object goes to stdout; everything else goes to stderr.
@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,24 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--method", required=True, metavar="NAME")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
     run.add_argument("--seed", type=int)
+    run.add_argument("--final-fit", choices=("train", "train+valid"), help="cold users only (default: params.yaml's)")
+    run.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
-    search = add("search", run_search, "random search of a method's parameters on a tuning split; resumable")
+    search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
     search.add_argument("--data", required=True, metavar="NAME")
     search.add_argument("--method", required=True, metavar="NAME")
     search.add_argument("--trials", required=True, type=_positive, metavar="N", help="the method's defaults among them")
     search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
+    search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
+    search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
+    search.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes, each with --threads")
     search.add_argument("--points", type=_positive, metavar="N", help="rank about so many points only (whole sessions)")
+    search.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
     search.add_argument("--seed", type=int, default=0)
-    search.add_argument("--out", type=Path, metavar="DIR", help="trial files (default: results/generated/search)")
+    search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -84,9 +92,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     tables = add("tables", make_tables, "tables of the current profile beside the published values")
     tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
-    tables.add_argument("--format", choices=("md", "tex", "html", "csv"), help="print in this format")
+    tables.add_argument("--format", choices=("md", "tex", "html", "csv", "json"), help="print in this format")
     tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
     tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    tables.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
+
+    verify = add(
+        "verify", verify_results, "check the rows that are declared as reproduced; exit status 1 if one is not"
+    )
+    verify.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    verify.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
+
+    compare = add("compare", compare_runs, "two runs of one split: differences, intervals, p values, and where")
+    compare.add_argument("first", type=Path, metavar="RUN_A")
+    compare.add_argument("second", type=Path, metavar="RUN_B")
+    compare.add_argument("--metric", metavar="NAME", help="orders the sessions (default: MRR@20, top-k NDCG@20)")
+    compare.add_argument("--top", type=_positive, default=10, metavar="N", help="sessions to show")
+
+    export = add("export", export_run, "a run's lists and its truth as files for other tools")
+    export.add_argument("run", type=Path, metavar="RUN_DIR")
+    export.add_argument("--format", choices=("trec",), default="trec")
+    export.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/trec/<data>-<method>-<run>")
 
     profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
     profile.add_argument("name", nargs="?", metavar="NAME")
@@ -125,6 +151,7 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 def run_method(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings
+    from benchmark.data.registry import get
     from benchmark.data.root import project_root
     from benchmark.evaluate import evaluate
     from benchmark.run import run, splits_of
@@ -133,8 +160,12 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     out = args.out or project_root() / "results/generated/runs"
     overrides = parse_overrides(args.set)
     results = []
-    for split in splits_of(args.data, args.split):
-        folder = run(chosen, args.data, split, args.method, overrides, args.seed, args.device, out)
+    splits, kind = splits_of(args.data, args.split), get(args.data).kind
+    seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
+    for split, seed in product(splits, seeds):
+        folder = run(
+            chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions
+        )
         result = evaluate(folder)
         record = result["run"]
         kept = (
@@ -150,7 +181,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
             "device",
         )
         shown = {name: record[name] for name in kept}
-        parts = ("metrics", "intervals", "ties", "breakdown")
+        parts = ("metrics", "intervals", "masked", "ties", "breakdown")
         results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})
     return results[0] if len(results) == 1 else {"runs": results}
 
@@ -161,7 +192,10 @@ def run_search(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.search import search
 
     out = args.out or project_root() / "results/generated/search"
-    return search(settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, out)
+    return search(
+        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
+        parse_overrides(args.set), args.sampler, args.workers, out,
+    )  # fmt: skip
 
 
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
@@ -202,7 +236,29 @@ def run_figures(args: argparse.Namespace) -> dict[str, Any]:
 def make_tables(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings, tables
 
-    return tables.make(settings.load(), args.profile or settings.current_profile(), args.table, args.format, args.out)
+    profile = args.profile or settings.current_profile()
+    return tables.make(settings.load(), profile, args.table, args.format, args.out, args.results)
+
+
+def verify_results(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings, tables
+    from benchmark.tables.verify import verify
+
+    return verify(tables.collect(settings.load(), args.profile or settings.current_profile(), args.results))
+
+
+def compare_runs(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.compare import compare
+
+    return compare(args.first, args.second, args.metric, args.top)
+
+
+def export_run(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.root import project_root
+    from benchmark.trec import export
+
+    data, method, name = args.run.resolve().parts[-3:]
+    return export(args.run, args.out or project_root() / "results/generated/trec" / f"{data}-{method}-{name}")
 
 
 def choose_profile(args: argparse.Namespace) -> dict[str, Any]:
@@ -238,13 +294,16 @@ def configure(args: argparse.Namespace) -> None:
 
         count = settings.load().threads
     set_threads(count)
+    from benchmark.data.root import project_root
+
+    os.environ.setdefault("EMDE_CACHE", str(project_root() / ".cache/vectors"))
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("emde").setLevel(level)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of ``emde``; returns the exit status (0 fine, 2 bad input, 130 interrupted)."""
+    """Entry point of ``emde``; returns the exit status (0 fine, 1 not verified, 2 bad input, 130 interrupted)."""
     args = build_parser().parse_args(argv)
     try:
         configure(args)
@@ -264,7 +323,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return 1 if args.command == "verify" and result["failed"] else 0
 
 
 if __name__ == "__main__":

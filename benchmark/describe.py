@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from benchmark import methods
@@ -32,7 +33,7 @@ def parameters(cls: type[Estimator]) -> list[dict[str, Any]]:
         bounds = [f"{symbol} {getattr(limit, attribute)}" for limit in info.metadata
                   for kind, (symbol, attribute) in SYMBOLS.items() if isinstance(limit, kind)]  # fmt: skip
         if isinstance(default, tuple):
-            default = [entry.model_dump() for entry in default]
+            default = [entry.model_dump() if isinstance(entry, BaseModel) else entry for entry in default]
         rows.append(
             {"name": name, "default": default, "bounds": ", ".join(bounds), "description": info.description or ""}
         )

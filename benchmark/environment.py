@@ -18,7 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from contracts.threads import VARIABLE, n_threads
 
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "pydantic", "safetensors")
+PACKAGES = (
+    "numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "implicit", "pydantic",
+    "safetensors",
+)  # fmt: skip
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -30,6 +33,8 @@ def set_threads(count: int | None) -> None:
         os.environ[name] = str(n_threads())
     # waiting threads sleep: spinning ones slow training several times where cores are shared
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # PyTorch then asks for huge pages: a training step that touches gigabytes faults on few of them
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     threadpool_limits(n_threads())
 
 

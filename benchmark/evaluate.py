@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from benchmark import metrics_session, metrics_topk, store
+from benchmark import examples, metrics_session, metrics_topk, store
 from benchmark.breakdown import breakdown
+from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.points import evaluation_points
 from contracts import UserError
@@ -18,52 +22,131 @@ from contracts.files import write_whole
 
 RESAMPLES = 1000
 """Bootstrap resamples of a 95% interval."""
+MASKED = "masked "
+"""Before the names of metrics of the lists without disliked items, where both kinds stand together."""
+
+
+@dataclass(frozen=True)
+class PerUnit:
+    """The metrics of a run summed over each session's points (a user is one point): what paired tests need.
+
+    unit    int64 [units], session or user, ascending
+    points  int64 [units], evaluation points of the unit
+    sums    metric -> float64 [units]; ``MASKED`` before the names of the second lists' metrics
+    """
+
+    unit: np.ndarray
+    points: np.ndarray
+    sums: dict[str, np.ndarray]
 
 
 def evaluate(folder: Path) -> dict[str, Any]:
-    """Metrics of one run: {"metrics": {"HR@20": ...}, "intervals": {"HR@20": [low, high]}, "run": ...}."""
+    """Metrics of one run: {"metrics": {"HR@20": ...}, "intervals": {"HR@20": [low, high]}, "run": ...}.
+
+    masked: {"metrics": ..., "intervals": ...} of the lists without disliked items, None where there are none.
+    """
+    return score(folder)[0]
+
+
+def score(folder: Path) -> tuple[dict[str, Any], PerUnit]:
+    """What ``evaluate`` returns, and the same metrics per session or user."""
+    record, split = _open(folder)
+    if isinstance(split, SessionSplit):
+        result, per_unit = _session(folder, record, split)
+    else:
+        result, per_unit = _topk(folder, record, split)
+    return {"run": record, **result}, per_unit
+
+
+def user_values(folder: Path, masked: bool = False) -> dict[str, np.ndarray]:
+    """Every metric of a top-k run for every test user with held-out items, float64 [users], in the split's order.
+
+    What paired tests compare: two runs of one split have the same users in the same places.
+    masked: of the lists without disliked items; raises UserError where the run has none.
+    """
+    record, split = _open(folder)
+    if not isinstance(split, TopKSplit):
+        raise UserError(f"{folder}: expected a top-k run, found one on sessions")
+    if masked and not record.get("masked_sha256"):
+        raise UserError(f"{folder}: expected lists without disliked items, found a run that stored none")
+    return _topk_values(folder, record, split, store.MASKED if masked else store.RANKS)
+
+
+def _open(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
+    """The record of a run and the split it was made from, unchanged since."""
     record = store.read_record(folder)
-    items, scores = store.read_ranks(folder)
     split = load_split(record["data"], record["split"])
     if split.meta["columns"] != record["data_hashes"]["columns"]:
         raise UserError(f"{folder}: made from data with other hashes than the prepared {record['data']}; run it again")
-    if isinstance(split, SessionSplit):
-        metrics, intervals, ties, groups = _session(split, items, scores, folder)
-    elif isinstance(split, TopKSplit):
-        metrics, intervals = _topk(split, items, folder)
-        ties = groups = None
-    else:
+    present = vector_hashes(record["data"])
+    for name, value in record["data_hashes"].get("vectors", {}).items():
+        if present.get(name) != value:
+            trouble = f"made with other item vectors '{name}' than those of {record['data']} now"
+            raise UserError(f"{folder}: {trouble}; run it again")
+    if not isinstance(split, SessionSplit | TopKSplit):
         raise UserError(f"{folder}: {record['data']} has no ranked lists to score")
-    if record["lists_sha256"] != store.lists_hash(items):
-        raise UserError(f"{folder / store.RANKS}: the lists are not those that {store.RECORD} describes; run it again")
-    return {"run": record, "metrics": metrics, "intervals": intervals, "ties": ties, "breakdown": groups}
+    return record, split
 
 
-def _session(split: SessionSplit, items: np.ndarray, scores: np.ndarray, folder: Path):
+def _lists(folder: Path, record: dict[str, Any], expected: int, name: str = store.RANKS) -> store.Lists:
+    """The stored lists, of as many rows as expected and as the record describes them."""
+    items, scores = store.read_ranks(folder, name)
+    if len(items) != expected:
+        raise UserError(f"{folder / name}: expected {expected} ranked lists, found {len(items)}")
+    if record["lists_sha256" if name == store.RANKS else "masked_sha256"] != store.lists_hash(items):
+        raise UserError(f"{folder / name}: the lists are not those that {store.RECORD} describes; run it again")
+    return items, scores
+
+
+def _session(folder: Path, record: dict[str, Any], split: SessionSplit) -> tuple[dict[str, Any], PerUnit]:
     points = evaluation_points(split.test, split.min_prefix)
-    _same_length(len(items), len(points), folder)
+    items, scores = _lists(folder, record, len(points))
     values = metrics_session.per_point(items, points)
     intervals = bootstrap(values, points.session)
     metrics = {name: float(column.mean()) for name, column in values.items()}
     known = split.train.items[split.train.items >= 0]
     counts = np.bincount(known, minlength=split.train.n_items)
     metrics.update(metrics_session.of_lists(items, split.train.n_items, counts))
-    groups = breakdown(values, points.position, points.next_items, counts)
-    return metrics, intervals, metrics_session.tie_bounds(items, scores, points), groups
+    unit, index, sizes = np.unique(points.session, return_inverse=True, return_counts=True)
+    sums = {name: np.bincount(index, weights=column, minlength=len(unit)) for name, column in values.items()}
+    result = {
+        "metrics": metrics,
+        "intervals": intervals,
+        "masked": None,
+        "ties": metrics_session.tie_bounds(items, scores, points),
+        "breakdown": breakdown(values, points.position, points.next_items, counts),
+        "examples": examples.of_sessions(split, points, items),
+    }
+    return result, PerUnit(unit, sizes, sums)
 
 
-def _topk(split: TopKSplit, items: np.ndarray, folder: Path):
-    _same_length(len(items), len(split.profiles), folder)
-    values = metrics_topk.per_user(items, split.heldout)
+def _topk(folder: Path, record: dict[str, Any], split: TopKSplit) -> tuple[dict[str, Any], PerUnit]:
+    values = _topk_values(folder, record, split, store.RANKS)
+    metrics, intervals = _means(values)
+    masked, sums = None, dict(values)
+    if record.get("masked_sha256"):
+        without = _topk_values(folder, record, split, store.MASKED)
+        masked = dict(zip(("metrics", "intervals"), _means(without), strict=True))
+        sums.update({MASKED + name: column for name, column in without.items()})
+    shown = examples.of_users(split, store.read_ranks(folder)[0])
     users = np.flatnonzero(np.diff(split.heldout.indptr) > 0)
-    values = {name: column[users] for name, column in values.items()}
+    result = {"metrics": metrics, "intervals": intervals, "masked": masked, "ties": None, "breakdown": None,
+              "examples": shown}  # fmt: skip
+    return result, PerUnit(users, np.ones(len(users), np.int64), sums)
+
+
+def _topk_values(folder: Path, record: dict[str, Any], split: TopKSplit, name: str) -> dict[str, np.ndarray]:
+    items, _ = _lists(folder, record, len(split.profiles), name)
+    values = metrics_topk.per_user(items, split.heldout)
+    if split.candidates is not None:
+        values = metrics_topk.sampled(values)
+    users = np.flatnonzero(np.diff(split.heldout.indptr) > 0)
+    return {name: column[users] for name, column in values.items()}
+
+
+def _means(values: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, list[float]]]:
     metrics = {name: float(column.mean()) for name, column in values.items()}
-    return metrics, bootstrap(values, np.arange(len(users)))
-
-
-def _same_length(found: int, expected: int, folder: Path) -> None:
-    if found != expected:
-        raise UserError(f"{folder / store.RANKS}: expected {expected} ranked lists, found {found}")
+    return metrics, bootstrap(values, np.arange(len(next(iter(values.values())))))
 
 
 def bootstrap(values: dict[str, np.ndarray], unit: np.ndarray, seed: int = 0) -> dict[str, list[float]]:
@@ -86,11 +169,35 @@ def bootstrap(values: dict[str, np.ndarray], unit: np.ndarray, seed: int = 0) ->
 
 
 def evaluate_all(folders: Sequence[Path], out: Path | None = None) -> list[dict[str, Any]]:
-    """Evaluate every run at or below the folders; with ``out``, write the results there (atomically)."""
-    results = [evaluate(run) for folder in folders for run in store.find_runs(folder)]
+    """Evaluate every run at or below the folders.
+
+    With ``out``, the results are written there, and the metrics per session or user into the Parquet file beside it.
+    """
+    scored = [score(run) for folder in folders for run in store.find_runs(folder)]
+    results = [result for result, _ in scored]
     if out is not None:
         write_json(out, results)
+        write_units(out.with_suffix(".parquet"), scored)
     return results
+
+
+def write_units(path: Path, scored: Sequence[tuple[dict[str, Any], PerUnit]]) -> None:
+    """One row per run and unit: split, seed ("-" where there is none), unit, points, float32 sum of every metric."""
+    parts = []
+    for result, per_unit in scored:
+        record, n = result["run"], len(per_unit.unit)
+        names = {"split": record["split"], "seed": "-" if record["seed"] is None else str(record["seed"])}
+        parts.append(
+            pa.table(
+                {name: pa.array([value] * n).dictionary_encode() for name, value in names.items()}
+                | {"unit": per_unit.unit.astype(np.int32), "points": per_unit.points.astype(np.int32)}
+                | {name: column.astype(np.float32) for name, column in per_unit.sums.items()}
+            )
+        )
+    stream = pa.BufferOutputStream()
+    table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+    pq.write_table(table, stream, compression="zstd")
+    write_whole(path, stream.getvalue().to_pybytes(), "the metrics per session or user")
 
 
 def write_json(path: Path, content: Any) -> None:

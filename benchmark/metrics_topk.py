@@ -15,6 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 
 KS = (1, 5, 10, 20, 50, 100)
+SAMPLED = (("Recall", "HR"), ("NDCG", "NDCG"), ("MRR", "MRR"))
+SAMPLED_KS = (1, 5, 10, 20)
+"""Beyond, a list of 100 candidates says nothing."""
 
 FRAMEWORK = "Ferrari Dacrema et al., TOIS 39(2), 2021, arXiv 1911.07698; their code's Base/Evaluation/metrics.py"
 LIANG = "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018, section 4.2"
@@ -126,3 +129,14 @@ def per_user(items: np.ndarray, heldout: sp.csr_matrix, ks: Sequence[int] = KS) 
             column[counted] = metric.compute(hits[:, :k], n_heldout[counted])
             columns[metric.key.format(k=k)] = column
     return columns
+
+
+def sampled(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Metrics of a protocol that ranks one held-out item among a few candidates, under names that say so.
+
+    values: of ``per_user``. HR is Recall: with one held-out item a user is hit or not. Such numbers are
+    not estimates of those over all items and may order methods otherwise (Krichene and Rendle, On
+    Sampled Metrics for Item Recommendation, KDD 2020); they serve to compare with papers that used them.
+    """
+    names = {f"{ours}@{k}": f"{theirs}@{k}(sampled)" for ours, theirs in SAMPLED for k in SAMPLED_KS}
+    return {new: values[old] for old, new in names.items()}

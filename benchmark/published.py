@@ -7,7 +7,7 @@ protocol, method, metric), and a data set that is not the published one has none
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "results/paper"
 
 SLICES = "slices"
 """Protocol name of the plain mean over the five slices."""
+DENSITY, ABLATION, PARAMETERS = "density", "ablation", "parameters"
+"""Protocol names of the paper's Tables 5, 6 and 10, which rank nothing or rank for another purpose."""
 
 METHODS = {
     "sknn": "s-knn", "vsknn": "vs-knn", "recent_pop": "recent-pop", "gru4rec": "gru4rec",
@@ -30,7 +32,7 @@ DATA = {
     "RETAIL": "retail", "RSC15": "rsc15", "DIGI": "digi", "NOWP": "nowp", "30MU": "30mu", "AOTM": "aotm",
     "ML20M": "ml20m", "NETFLIX": "netflix", "MovieLens20M": "ml20m", "NetflixPrize": "netflix",
     "retailrocket": "retail", "diginetica": "digi", "30music": "30mu", "nowplaying": "nowp",
-    "rsc15": "rsc15", "aotm": "aotm",
+    "rsc15": "rsc15", "aotm": "aotm", "GloVe": "glove-50d-5k", "MNIST": "mnist",
 }  # fmt: skip
 REFERENCE_METRICS = {"HitRate": "HR", "MRR": "MRR", "Precision": "P", "Recall": "R", "MAP": "MAP", "NDCG": "NDCG"}
 
@@ -45,6 +47,7 @@ class Value:
     metric: str
     value: float
     source: str
+    origin: str
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -56,15 +59,29 @@ def _method(name: str) -> str:
     return METHODS.get(name, name.lower())
 
 
+PROTOCOLS = {"3": "cold-user", "4": "cold-user", "7": "cold-user", "5": DENSITY, "6": ABLATION}
+"""Of the paper's tables; every other is a mean over slices."""
+ITEMS = ("ml20m", "netflix")
+"""Data whose item embeddings are the points of Table 5."""
+
+
 def _paper() -> Iterator[Value]:
-    """The paper's Tables 1-4 and 7 (5 and 6 are not rows of a method on a ranking protocol)."""
+    """The paper's Tables 1-7."""
     for row in _rows("paper_tables.csv"):
-        if row["table"] in "12347":
-            protocol = "cold-user" if row["table"] in "347" else SLICES
-            source = f"EMDE paper, Table {row['table']}"
-            yield Value(
-                DATA[row["dataset"]], protocol, _method(row["method"]), row["metric"], float(row["value"]), source
-            )
+        protocol, source = PROTOCOLS.get(row["table"], SLICES), f"EMDE paper, Table {row['table']}"
+        data, method = DATA[row["dataset"]], _method(row["method"])
+        if protocol == DENSITY and data in ITEMS:
+            data = f"{data}-items"
+        yield Value(data, protocol, method, row["metric"], float(row["value"]), source, "paper")
+
+
+def _paper_parameters() -> Iterator[Value]:
+    """The paper's Table 10, under our names of the parameters."""
+    for row in _rows("paper_hyperparameters.csv"):
+        data, _, variant = row["configuration"].partition(" ")
+        for name, value in list(row.items())[1:]:
+            method = "emde-mm" if variant else "emde"
+            yield Value(DATA[data], PARAMETERS, method, name.lower(), float(value), "EMDE paper, Table 10", "paper")
 
 
 def _session_rec() -> Iterator[Value]:
@@ -75,7 +92,7 @@ def _session_rec() -> Iterator[Value]:
                 source = f"session-rec, {row['source']}: {row['table_title']}"
                 metric = row["metric"].replace("COV@", "Coverage@").replace("POP@", "Popularity@")
                 method = _method(row["algorithm"])
-                yield Value(DATA[row["dataset"]], SLICES, method, metric, float(row["value"]), source)
+                yield Value(DATA[row["dataset"]], SLICES, method, metric, float(row["value"]), source, "session-rec")
 
 
 def _session_rec_run() -> Iterator[Value]:
@@ -83,7 +100,11 @@ def _session_rec_run() -> Iterator[Value]:
     for row in _rows("session_rec_reference_run.csv"):
         metric = f"{REFERENCE_METRICS[row['metric']]}@{row['k']}"
         yield Value("rsc15-100k", "published", _method(row["algorithm"]), metric, float(row["value"]),
-                    "session-rec run on the same points, defaults")  # fmt: skip
+                    "session-rec run on the same points, defaults", "reference")  # fmt: skip
+
+
+FRAMEWORK = ("Table 62", "Table 63", "Table 64", "Table 65")
+"""The framework's final tables; values before its EASE fix and other people's are told apart."""
 
 
 def _topk() -> Iterator[Value]:
@@ -94,7 +115,9 @@ def _topk() -> Iterator[Value]:
             continue  # the paper's own rows are read from paper_tables.csv
         metric = row["metric"].replace("(min den)", "(min)").replace("(truncated)", "(trunc)")
         source = f"{row['source']}, {row['table']}"
-        yield Value(DATA[row["dataset"]], "cold-user", _method(row["algorithm"]), metric, float(row["value"]), source)
+        origin = "framework" if row["table"] in FRAMEWORK else "other"
+        data, method = DATA[row["dataset"]], _method(row["algorithm"])
+        yield Value(data, "cold-user", method, metric, float(row["value"]), source, origin)
 
 
 def _srgnn() -> Iterator[Value]:
@@ -102,22 +125,31 @@ def _srgnn() -> Iterator[Value]:
         unverified = ", unverified" if "unverified" in row["status"] else ""
         for metric, column in (("HR@20", "P@20 (=HR@20, percent)"), ("MRR@20", "MRR@20 (percent)")):
             yield Value(row["dataset"], "published", row["method"].lower(), metric, float(row[column]) / 100,
-                        f"paper of {row['method']}{unverified}")  # fmt: skip
+                        f"paper of {row['method']}{unverified}", "srgnn")  # fmt: skip
 
 
 def _reference_runs() -> Iterator[Value]:
     for row in _rows("reference_runs.csv"):
-        yield Value(row["data"], row["split"], row["method"], row["metric"], float(row["value"]), row["source"])
+        value = float(row["value"])
+        yield Value(row["data"], row["split"], row["method"], row["metric"], value, row["source"], "reference")
 
 
 @cache
 def values() -> dict[tuple[str, str, str, str], list[Value]]:
     """Every published value by (data, protocol, method, metric); the paper's own come first."""
     out: dict[tuple[str, str, str, str], list[Value]] = {}
-    for source in (_paper, _session_rec, _session_rec_run, _topk, _srgnn, _reference_runs):
+    for source in (_paper, _paper_parameters, _session_rec, _session_rec_run, _topk, _srgnn, _reference_runs):
         for value in source():
             out.setdefault((value.data, value.protocol, value.method, value.metric), []).append(value)
     return out
+
+
+def methods(data: str, protocol: str, origins: Iterable[str]) -> list[str]:
+    """Every method that the origins publish on a data set under a protocol, in their order."""
+    wanted = set(origins)
+    found = {key[2]: None for key, cell in values().items() if key[:2] == (data, protocol)
+             if any(value.origin in wanted for value in cell)}  # fmt: skip
+    return list(found)
 
 
 def lookup(data: str, protocol: str, method: str, metric: str) -> list[Value]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shlex
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmark import environment, store
+from benchmark.data.add import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
+from benchmark.data.root import project_root
+from benchmark.final_fit import COLD_USER, FinalFit, with_validation
 from benchmark.points import evaluation_points
+from benchmark.recent import recent
 from benchmark.settings import Settings
 from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
 from contracts.progress import progress
@@ -32,11 +38,15 @@ Split = SessionSplit | TopKSplit
 
 @dataclass(frozen=True)
 class Ranked:
-    """Ranked lists and what each belongs to."""
+    """Ranked lists and what each belongs to.
+
+    masked  (items, scores) of the same rows without the users' disliked items, where these are known
+    """
 
     rows: dict[str, np.ndarray]
     items: np.ndarray
     scores: np.ndarray
+    masked: store.Lists | None = None
 
 
 def load_ranking_split(data: str, split: str | None) -> Split:
@@ -65,23 +75,28 @@ def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ran
     return Ranked(rows, items, scores)
 
 
-def rank_users(model: TopKRecommender, split: TopKSplit, k: int) -> Ranked:
-    """Lists for every test user, fold-in items excluded."""
+def rank_users(model: TopKRecommender, split: TopKSplit, k: int, masked: bool = False) -> Ranked:
+    """Lists for every test user, fold-in items excluded; with ``masked`` also the items the user dislikes."""
     n = len(split.profiles)
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     with progress(f"rank {split.name} {split.split}", n) as advance:
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
             profiles = split.profiles.take(rows)
-            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows))
+            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows, masked))
             advance(len(rows))
     return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
 
 
-def excluded(split: TopKSplit, rows: np.ndarray) -> sp.csr_matrix:
-    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some."""
+def excluded(split: TopKSplit, rows: np.ndarray, masked: bool = False) -> sp.csr_matrix:
+    """What may not be listed: the fold-in, and everything but the candidates where a protocol has some.
+
+    masked: what the profile's user rated below the threshold may not be listed either. A multi-modal
+    model is told these items, which cannot be held out; the mask tells every model.
+    """
     if split.candidates is None:
-        return split.profiles.liked[rows]
+        known, disliked = split.profiles.liked[rows], split.profiles.disliked
+        return known + disliked[rows] if masked and disliked is not None else known
     everything = sp.csr_matrix(np.ones((len(rows), split.profiles.n_items), np.float32))
     return sp.csr_matrix(everything - split.candidates[rows])
 
@@ -102,49 +117,113 @@ def run(
     seed: int | None,
     device: str,
     out: Path,
+    final_fit: FinalFit | None = None,
+    sessions: int | None = None,
 ) -> Path:
-    """Run one method on one split and store the result; returns the run directory."""
+    """Run one method on one split and store the result; returns the run directory.
+
+    final_fit  what cold users' models are fitted on; None: as in params.yaml
+    sessions   fit on so many most recent train sessions only (named in the directory and the record)
+    """
     dataset = get(data)
-    split = load_ranking_split(dataset.name, split_name)
+    split = recent(load_ranking_split(dataset.name, split_name), sessions)
     kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
     params = model.model_dump(mode="json")
-    folder = store.run_dir(out, dataset.name, method, split.split, params)
+    fitted_on = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
+    if fitted_on == "train+valid":
+        split = _with_validation(split)
+    asked = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": sessions}
+    named = params | {name: value for name, value in asked.items() if value is not None}
+    folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
+    checkpoint = checkpoint_file(folder)
     seconds: dict[str, float] = {}
-    with environment.timed(seconds, "fit"):
-        model.fit(split.train)  # type: ignore[attr-defined]
+    with _own_gpu(params):
+        with environment.timed(seconds, "fit"):
+            model.checkpoint_at(checkpoint).fit(split.train)  # type: ignore[attr-defined]
+        ranked = rank(model, split, seconds)
+    record = {
+        "base": settings.base(kind, method),  # type: ignore[arg-type]
+        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
+        "command": command(
+            dataset.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
+        ),
+        "final_fit": fitted_on,
+        "sessions": sessions,
+        **describe_run(model, split, method, ranked, seconds),
+    }
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+def _own_gpu(params: dict[str, Any]) -> AbstractContextManager[None]:
+    """A GPU to ourselves for methods that have a device; the others need no torch."""
+    if "device" not in params:
+        return nullcontext()
+    from contracts.device import own_gpu
+
+    return own_gpu(params["device"])
+
+
+def checkpoint_file(folder: Path) -> Path:
+    """Where a run keeps its checkpoint while it trains: outside its directory, which is an output of DVC.
+
+    The name holds the code's version: what other code began is not continued.
+    """
+    where = hashlib.sha256(f"{folder.resolve()} {environment.code_version()}".encode()).hexdigest()[:12]
+    return project_root() / ".cache/checkpoints" / f"{folder.parent.name}-{folder.name}-{where}.pt"
+
+
+def rank(model: Recommender, split: Split, seconds: dict[str, float]) -> Ranked:
+    """Lists for the whole test, after a warm-up; adds ``warm_up`` and ``recommend`` to ``seconds``."""
     with environment.timed(seconds, "warm_up"):
         warm_up(model, split)
     with environment.timed(seconds, "recommend"):
         if isinstance(split, SessionSplit):
-            ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
-        else:
-            ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
-    record = {
-        "data": dataset.name,
+            return rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
+        ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+    if not split.maskable:
+        return ranked
+    with environment.timed(seconds, "recommend_masked"):
+        masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
+    return replace(ranked, masked=(masked.items, masked.scores))
+
+
+def describe_run(
+    model: Recommender, split: Split, method: str, ranked: Ranked, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What run.json says of any run: parameters, data, lists, cost, learning curve, machine."""
+    params = model.model_dump(mode="json")
+    return {
+        "data": split.name,
         "split": split.split,
-        "kind": kind,
+        "kind": model.kind,
         "method": method,
-        "base": settings.base(kind, method),  # type: ignore[arg-type]
         "params": params,
-        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
+        "masked_sha256": None if ranked.masked is None else store.lists_hash(ranked.masked[0]),
         "device": used_device(params),
         "seconds": seconds,
+        "history": model.history,
         "peak_rss_mb": environment.peak_rss_mb(),
         "peak_gpu_mb": environment.peak_gpu_mb(),
-        "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
+        "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
+        | {"vectors": used_vectors(params, vector_hashes(split.name))},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
-    return folder
+
+
+def used_vectors(params: dict[str, Any], hashes: dict[str, str]) -> dict[str, str]:
+    """Of the item vectors added to the data, those that a modality of the parameters (``vectors:NAME``) takes."""
+    text = json.dumps(params)
+    return {name: value for name, value in hashes.items() if json.dumps(f"vectors:{name}") in text}
 
 
 def used_device(params: dict[str, Any]) -> str:
@@ -156,9 +235,15 @@ def used_device(params: dict[str, Any]) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def command(data: str, split: str, method: str, overrides: dict[str, Any], seed: int | None) -> str:
-    """The command that repeats a run."""
-    sets = "".join(f" --set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items())
-    return f"emde run --data {data} --split {split} --method {method}{sets}" + (
-        "" if seed is None else f" --seed {seed}"
-    )
+def _with_validation(split: Split) -> TopKSplit:
+    if not isinstance(split, TopKSplit):
+        raise UserError(f"final_fit: expected top-k data for 'train+valid', found sessions of {split.name}")
+    return with_validation(split)
+
+
+def command(data: str, split: str, method: str, overrides: dict[str, Any], **options: int | str | None) -> str:
+    """The command that repeats a run; options (seed, final_fit, sessions) where they were given."""
+    words = [f"emde run --data {data} --split {split} --method {method}"]
+    words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items()]
+    words += [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
+    return " ".join(words)

@@ -5,6 +5,7 @@ A cell is one method on one data set, all its splits inside: the unit that DVC r
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
+from benchmark.final_fit import FinalFit
 from benchmark.methods import Kind
+from benchmark.space import Declared
 from contracts import DensityEstimator, Estimator, Recommender, UserError
 from contracts.files import write_whole
 
@@ -48,6 +51,7 @@ class Group(Strict):
 
     data: list[str]
     methods: list[str]
+    seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
 
 
 class Profile(Strict):
@@ -77,23 +81,17 @@ class Density(Strict):
     source: str = ""
 
 
-class Multiples(Strict):
-    """Choices of a search that follow the data: multiples of its mean session length or its train's span in days."""
-
-    of: Literal["mean_length", "train_days"]
-    times: list[float] = Field(min_length=1)
-
-
 class Settings(Strict):
     """The whole of params.yaml."""
 
     threads: int = Field(ge=1, description="threads of every cell: fixed, because sums depend on it")
     seed: int = Field(ge=0)
+    final_fit: FinalFit = Field("train", description="what models for cold users are fitted on before the test")
     profiles: dict[str, Profile]
     methods: dict[Kind, dict[str, Method]]
     tuned: dict[str, dict[str, Tuned]]
     density: dict[str, Density]
-    search: dict[Kind, dict[str, dict[str, Annotated[list[Any], Field(min_length=1)] | Multiples]]] = Field(
+    search: dict[Kind, dict[str, dict[str, Declared]]] = Field(
         default_factory=dict, description="kind -> method -> parameter -> what a search chooses from"
     )
 
@@ -104,7 +102,7 @@ class Settings(Strict):
         return self.profiles[name]
 
     def cells(self, profile: str) -> dict[str, dict[str, str]]:
-        """Every cell of a profile: "data--method" -> kind, data, method, code and shared paths, parameter keys."""
+        """Every cell of a profile: "data--method" -> data, method, seeds, paths, parameter keys."""
         chosen = self.profile(profile)
         out: dict[str, dict[str, str]] = {}
         groups: list[tuple[Kind, Group]] = [("session", g) for g in chosen.session] + [("topk", g) for g in chosen.topk]
@@ -114,13 +112,16 @@ class Settings(Strict):
                     own = f"methods.{kind}.{name}"
                     tuned = f"tuned.{data}.{name}" if name in self.tuned.get(data, {}) else own
                     code, shared = methods.code_paths(kind, self.base(kind, name))
+                    layers = [layer.params for layer in self.layers(kind, name, data)]
                     vectors = f"data/vectors/{data}"  # item vectors that a user added to the data set
+                    taken = '"vectors:' in json.dumps(layers) and (project_root() / vectors).is_dir()
                     out[f"{data}--{name}"] = {
                         "data": data,
                         "method": name,
                         "code": code,
                         "shared": shared,
-                        "vectors": vectors if (project_root() / vectors).is_dir() else "benchmark/data/load.py",
+                        "seeds": str(group.seeds),
+                        "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
                     }
@@ -130,6 +131,13 @@ class Settings(Strict):
         """The class name behind a method or preset."""
         preset = self.methods.get(kind, {}).get(name)
         return preset.base or name if preset else name
+
+    def seeds(self, kind: Kind, name: str, first: int | None, count: int) -> list[int | None]:
+        """The seeds of ``count`` runs, one apart; a method without randomness runs once. None = the default seed."""
+        if count == 1 or "seed" not in methods.find(kind, self.base(kind, name)).model_fields:
+            return [first]
+        start = self.seed if first is None else first
+        return [start + i for i in range(count)]
 
     def recommender(
         self, kind: Kind, name: str, data: str, overrides: dict[str, Any], seed: int | None, device: str
@@ -270,6 +278,7 @@ def profile_content(settings: Settings, name: str) -> str:
         "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
+        "figures": [name] if chosen.density else [],
         "taste_map": chosen.taste_map,
     }
     head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"

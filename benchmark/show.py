@@ -32,21 +32,27 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def _interval(bounds: list[float] | None) -> str:
+    return "" if bounds is None else "[{:.4f}, {:.4f}]".format(*bounds)
+
+
 def show_run(result: Result, verbose: bool = False) -> None:
     for run in result.get("runs", [result]):
         record = run.get("run", run)
         metrics, intervals = run["metrics"], run["intervals"]
+        masked = (run["masked"] or {}).get("metrics", {})
         rows = [
-            [name, value, "[{:.4f}, {:.4f}]".format(*intervals[name]) if name in intervals else ""]
+            [name, value, _interval(intervals.get(name)), masked.get(name, "")]
             for name, value in metrics.items()
-            if verbose or name.endswith(("@1", "@20"))
+            if verbose or name.endswith(("@1", "@20", "@10(sampled)"))
         ]
         seconds = record["seconds"]
         title = (
             f"{record['method']} on {record['data']}, split {record['split']}: {record['n_points']:,} points; "
             f"fit {seconds['fit']:.2f} s, recommend {seconds['recommend']:.2f} s, peak {record['peak_rss_mb']:.0f} MB"
         )
-        grid(["metric", "value", "95% interval"], rows, title)
+        columns = 4 if masked else 3
+        grid(["metric", "value", "95% interval", "disliked masked"][:columns], (row[:columns] for row in rows), title)
         if "run_dir" in run:
             line(f"run: {run['run_dir']}")
 
@@ -60,9 +66,11 @@ def show_methods(result: Result) -> None:
 
 
 def show_list(result: Result) -> None:
-    rows = [[d["name"], d["kind"], ", ".join(d["splits"]), "yes" if d["prepared"] else "no", d["title"]]
+    rows = [[d["name"], d["kind"], d["comparable"], ", ".join(d["splits"]), d["here"], d["title"]]
             for d in result["data"]]  # fmt: skip
-    grid(["name", "kind", "splits", "prepared", "what"], rows)
+    grid(["name", "kind", "comparable", "splits", "here", "what"], rows)
+    line("comparable: paper = the paper's own data; public = a public split, compare with what others published for it")
+    line("here: by hand = a person must get the files first; emde data fetch NAME says which and where to put them")
 
 
 def show_stats(result: Result) -> None:
@@ -82,6 +90,41 @@ def show_tables(result: Result) -> None:
         line(f"page: {result['page']}")
 
 
+def show_verify(result: Result) -> None:
+    rows = [
+        [c["result"], c["data"], c["method"], c["metric"], c["expected"], "–" if c["ours"] is None else c["ours"],
+         "–" if c["delta"] is None else f"{c['delta']:+.5f}", c["why"]]
+        for c in result["checks"]
+    ]  # fmt: skip
+    grid(["", "data", "method", "metric", "expected", "ours", "difference", "why"], rows)
+    line(f"{result['profile']}: {len(rows) - result['failed']} of {len(rows)} values reproduced")
+
+
+def show_compare(result: Result) -> None:
+    a, b = result["first"], result["second"]
+    line(f"A {a['run_dir']}\nB {b['run_dir']}\n{b['data']}, split {b['split']}: {result['units']:,} sessions or users")
+    rows = [
+        [name, row["first"], row["second"], f"{row['difference']:+.4f}", f"[{row['low']:+.4f}, {row['high']:+.4f}]",
+         f"{row['t_p']:.2g}", f"{row['wilcoxon_p']:.2g}", f"{row['t_holm']:.2g}"]
+        for name, row in result["metrics"].items() if name.endswith(("@1", "@20"))
+    ]  # fmt: skip
+    grid(["metric", "A", "B", "B - A", "95% interval", "t: p", "Wilcoxon: p", "t: p (Holm)"], rows)
+    where = [
+        [
+            row["unit"],
+            row["points"],
+            row["first"],
+            row["second"],
+            f"{row['difference']:+.3f}",
+            " ".join(row["items"][:8]),
+        ]
+        for row in result["sessions"]
+    ]
+    grid(
+        ["session", "points", "A", "B", "B - A, summed", "items"], where, f"\nLargest differences in {result['metric']}"
+    )
+
+
 def show_density(result: Result) -> None:
     names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
     rows = []
@@ -95,15 +138,19 @@ def show_density(result: Result) -> None:
 
 
 def show_search(result: Result) -> None:
-    best_first = sorted(result["trials"], key=lambda trial: -trial["MRR@20"])
+    metrics = [name for name in ("MRR@20", "HR@20", "NDCG@20", "Recall@20") if name in result["trials"][0]]
+    best_first = sorted(result["trials"], key=lambda trial: -trial[result["objective"]])
     rows = [
-        [t["trial"], t["MRR@20"], t["HR@20"], t["seconds"], ", ".join(f"{n}={v}" for n, v in t["params"].items())]
+        [t["trial"], t["state"], *(t[name] for name in metrics), t["seconds"],
+         ", ".join(f"{name}={value}" for name, value in t["point"].items())]
         for t in best_first
-    ]
+    ]  # fmt: skip
     title = f"{result['method']} on {result['data']}, {result['split']}: {result['points']:,} points"
-    grid(["trial", "MRR@20", "HR@20", "seconds", "parameters"], rows, title)
+    grid(["trial", "state", *metrics, "seconds", "parameters"], rows, title)
     line(result["entry"])
     line(f"trials: {result['file']}")
+    for what, path in result["report"].items():
+        line(f"{what}: {path}")
 
 
 def show_tree(result: Any, indent: str = "") -> None:
@@ -124,6 +171,8 @@ SHOWS: dict[str, Callable[[Result], None]] = {
     "methods": show_methods,
     "search": show_search,
     "tables": show_tables,
+    "verify": show_verify,
+    "compare": show_compare,
     "density": show_density,
 }
 

@@ -1,10 +1,11 @@
 """The run store: ranked lists and the record of how they came about.
 
     <root>/<data>/<method>/<split>-<hash of parameters>/
-        ranks.parquet   the ranked lists: the stored truth
-        run.json        parameters, seed, code version, data hashes, package versions, device, times, memory
+        ranks.parquet           the ranked lists: the stored truth
+        ranks_masked.parquet    top-k data with ratings: the lists without the users' disliked items
+        run.json                parameters, seed, code version, data hashes, package versions, device, times, memory
 
-Metrics are not stored here: they are derived from ranks.parquet by ``benchmark.evaluate``.
+Metrics are not stored here: they are derived from the lists by ``benchmark.evaluate``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import pyarrow.parquet as pq
 
 from contracts import UserError
 
-RANKS, RECORD = "ranks.parquet", "run.json"
+RANKS, MASKED, RECORD = "ranks.parquet", "ranks_masked.parquet", "run.json"
+Lists = tuple[np.ndarray, np.ndarray]
+"""Ranked lists: items int32 [n, k], scores float32 [n, k]."""
 NEEDED = ("data", "split", "data_hashes", "lists_sha256")
 """What a record must hold for its lists to be scored."""
 
@@ -39,21 +42,25 @@ def run_dir(root: Path, data: str, method: str, split: str, params: dict[str, An
 
 
 def write_run(
-    folder: Path, record: dict[str, Any], rows: dict[str, np.ndarray], items: np.ndarray, scores: np.ndarray
+    folder: Path,
+    record: dict[str, Any],
+    rows: dict[str, np.ndarray],
+    items: np.ndarray,
+    scores: np.ndarray,
+    masked: Lists | None = None,
 ) -> None:
     """Write a whole run at once: everything into a temporary folder, synced, then renamed into place.
 
-    rows  what each list belongs to (session, position, ...), each [n]; items int32, scores float32 [n, k]
+    rows    what each list belongs to (session, position, ...), each [n]; items int32, scores float32 [n, k]
+    masked  the lists without the users' disliked items, of the same rows
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
     try:
         temporary.mkdir()
-        k = items.shape[1]
-        columns = {name: pa.array(values) for name, values in rows.items()}
-        columns["items"] = pa.FixedSizeListArray.from_arrays(pa.array(items.reshape(-1)), k)
-        columns["scores"] = pa.FixedSizeListArray.from_arrays(pa.array(scores.reshape(-1)), k)
-        pq.write_table(pa.table(columns), temporary / RANKS, compression="zstd", write_page_checksum=True)
+        _write_lists(temporary / RANKS, rows, (items, scores))
+        if masked is not None:
+            _write_lists(temporary / MASKED, rows, masked)
         (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path in temporary.iterdir():
             with open(path, "rb") as stream:
@@ -65,6 +72,13 @@ def write_run(
         raise UserError(f"{folder}: cannot write the run: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_lists(path: Path, rows: dict[str, np.ndarray], lists: Lists) -> None:
+    columns = {name: pa.array(values) for name, values in rows.items()}
+    for name, values in zip(("items", "scores"), lists, strict=True):
+        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+    pq.write_table(pa.table(columns), path, compression="zstd", write_page_checksum=True)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -81,16 +95,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def read_ranks(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(items int32 [n, k], scores float32 [n, k]) of a run."""
+def read_ranks(folder: Path, name: str = RANKS) -> Lists:
+    """The lists of a run, or with ``MASKED`` those without disliked items."""
     try:
-        table = pq.read_table(folder / RANKS, columns=["items", "scores"], page_checksum_verification=True)
+        table = pq.read_table(folder / name, columns=["items", "scores"], page_checksum_verification=True)
         lists = [table[name].combine_chunks() for name in ("items", "scores")]
         if not all(pa.types.is_fixed_size_list(column.type) for column in lists):
-            raise UserError(f"{folder / RANKS}: expected ranked lists, found {table.schema.types}")
+            raise UserError(f"{folder / name}: expected ranked lists, found {table.schema.types}")
     except (OSError, pa.ArrowInvalid) as error:
         trouble = str(error).splitlines()[0]
-        raise UserError(f"{folder / RANKS}: expected ranked lists, found {trouble}") from None
+        raise UserError(f"{folder / name}: expected ranked lists, found {trouble}") from None
     k = lists[0].type.list_size
     items, scores = (column.flatten().to_numpy(zero_copy_only=False).reshape(-1, k) for column in lists)
     return items, scores

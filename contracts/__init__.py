@@ -1,5 +1,6 @@
 """The shapes that every floor shares: sessions, interactions, recommenders, ranked lists."""
 
+from contracts.checkpoint import Checkpoint
 from contracts.density import DensityEstimator, KernelName
 from contracts.errors import UserError
 from contracts.interactions import Interactions
@@ -11,6 +12,7 @@ from contracts.threads import for_chunks, n_threads
 __all__ = [
     "PAD",
     "UNKNOWN",
+    "Checkpoint",
     "DensityEstimator",
     "Estimator",
     "Interactions",

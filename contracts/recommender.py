@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from safetensors import safe_open
 from safetensors.numpy import save as to_safetensors
 
+from contracts.checkpoint import Checkpoint, digest
 from contracts.errors import UserError
 from contracts.files import write_whole
 from contracts.interactions import Interactions
 from contracts.sessions import Sessions
+from contracts.threads import n_threads
 
 
 class Estimator(BaseModel):
@@ -49,10 +52,44 @@ class Recommender(Estimator):
     """
 
     _state: dict[str, np.ndarray] = PrivateAttr(default_factory=dict)
+    _history: list[dict[str, float]] = PrivateAttr(default_factory=list)
+    _checkpoint: Path | None = PrivateAttr(None)
+    _after_epoch: Callable[[int], None] | None = PrivateAttr(None)
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The learning curve: one dict per epoch (``epoch``, ``loss``, ...); empty for what has no epochs."""
+        return self._history
+
+    def watch(self, after_epoch: Callable[[int], None]) -> Self:
+        """Have ``after_epoch(epochs so far)`` called in ``fit``, the model ready to recommend; returns self.
+
+        For validation curves. Methods that do not learn in epochs never call it; an exception ends the fit.
+        """
+        self._after_epoch = after_epoch
+        return self
+
+    def checkpoint_at(self, path: Path | None) -> Self:
+        """Where ``fit`` keeps its checkpoint, if the method makes any; an unfinished run there is continued."""
+        self._checkpoint = path
+        return self
+
+    def checkpoint(self, train: Mapping[str, np.ndarray | sp.csr_matrix | None]) -> Checkpoint:
+        """The checkpoint of a fit on ``train`` (arrays and matrices by name): of these parameters, on these data."""
+        parts = {name: _arrays(value) for name, value in train.items() if value is not None}
+        identity = {
+            "method": type(self).__name__,
+            "params": self.model_dump(mode="json"),
+            "train": {name: digest(arrays) for name, arrays in parts.items()},
+            "threads": n_threads(),
+        }
+        return Checkpoint(self._checkpoint, identity)
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file (parameters in its header), atomically. Returns its path."""
         header = {"class": type(self).__name__, "params": self.model_dump_json()}
+        if self._history:
+            header["history"] = json.dumps(self._history)
         arrays = {name: np.ascontiguousarray(array) for name, array in self._state.items()}
         return write_whole(Path(path), to_safetensors(arrays, metadata=header), "the model")
 
@@ -65,6 +102,7 @@ class Recommender(Estimator):
                 raise UserError(f"{path}: expected a saved {cls.__name__}, found {header['class']}")
             model = cls(**json.loads(header["params"]))
             model._state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            model._history = json.loads(header.get("history", "[]"))
         return model
 
     def set_csr(self, name: str, matrix: sp.csr_matrix) -> None:
@@ -114,6 +152,10 @@ class TopKRecommender(Recommender):
         Returns (items int32 [n, k], scores float32 [n, k]), best first; -1 (score 0) pads.
         """
         raise TypeError(f"{type(self).__name__} does not define recommend")
+
+
+def _arrays(value: np.ndarray | sp.csr_matrix) -> list[np.ndarray]:
+    return [value] if isinstance(value, np.ndarray) else [value.data, value.indices, value.indptr]
 
 
 def require_events(train: Sessions | Interactions, method: str) -> None:

@@ -12,46 +12,24 @@ import re
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from benchmark import settings
 from benchmark.data import registry
 from benchmark.methods import Kind
 from contracts import UserError
-from flows import guard
+from flows.processes import Log, StageError, TimeLimit, environment, live
 
-# in the order of the data
-KINDS = (
-    "profile",
-    "fetch",
-    "prepare",
-    "derive",
-    "page",
-    "run",
-    "evaluate",
-    "density",
-    "figures",
-    "illustrated",
-    "tables",
-)
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a stage
 PATIENCE = 3600.0  # seconds to wait for DVC commands that do not take our lock
 NOTICE = 60.0  # seconds between two notes that we still wait
-TAIL = 20  # lines of output in an error
-
-Log = Callable[[str], None]
-
-
-class StageError(UserError):
-    """A stage failed, or DVC did; the message ends with the last lines of its output."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,7 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """What it does: one of KINDS."""
+        """What it does: a name under ``stages`` of dvc.yaml."""
         return self.target.partition("@")[0]
 
     @property
@@ -81,24 +59,32 @@ class Stage:
         return f"{self.kind} {self.data} / {self.method}" if self.method else f"{self.kind} {self.data}"
 
 
+def kinds() -> list[str]:
+    """Kinds of stages in the order of dvc.yaml, which is that of the data."""
+    path = settings.project_root() / "dvc.yaml"
+    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
+
+
 def choose(profile: str) -> None:
-    """Make ``profile`` the one that dvc.yaml reads; raises UserError for an unknown name."""
+    """Make ``profile`` the one that dvc.yaml reads; raises UserError for an unknown name.
+
+    The folders that its tables depend on are made too: tables say "not run" where nothing is in them.
+    """
     settings.write_profile(profile)
+    for folder in ("metrics", "density"):
+        (settings.project_root() / "results/generated" / profile / folder).mkdir(parents=True, exist_ok=True)
 
 
 def stages() -> list[Stage]:
-    """Every stage of the chosen profile, in the order of KINDS."""
+    """Every stage of the chosen profile, in the order of the data."""
     found = [Stage(line) for line in _query("stage", "list", "--all", "--name-only").splitlines() if line]
-    unknown = sorted({stage.kind for stage in found} - set(KINDS))
-    if unknown:
-        raise StageError(f"dvc.yaml: expected stages of kind {', '.join(KINDS)}, found {', '.join(unknown)}")
     return [stage for group in by_kind(found).values() for stage in group]
 
 
 def by_kind(found: Iterable[Stage]) -> dict[str, list[Stage]]:
     """Stages grouped by kind, in the order in which data flows; kinds without a stage are left out."""
     kept = list(found)
-    groups = {kind: [stage for stage in kept if stage.kind == kind] for kind in KINDS}
+    groups = {kind: [stage for stage in kept if stage.kind == kind] for kind in kinds()}
     return {kind: group for kind, group in groups.items() if group}
 
 
@@ -149,16 +135,22 @@ def stale(group: Sequence[Stage], log: Log) -> set[Stage]:
     return {stage for stage in group if stage.target in answer}
 
 
-def repro(stage: Stage, log: Log) -> None:
+def repro(stage: Stage, log: Log, seconds: float | None = None) -> None:
     """``dvc repro -s`` on one stage, every line of its output to ``log`` as it comes.
 
-    The stage's processes end with the caller, however that ends. Raises StageError.
+    The stage's processes end with the caller, however that ends. Raises StageError, also where it
+    takes longer than ``seconds``.
     """
+    command = _command("--wait-for-lock", "repro", "-s", stage.target)
+    try:
+        _patiently(lambda: live(command, log, seconds), stage.label, log)
+    except TimeLimit as error:
+        raise StageError(f"{stage.label} {error}") from None
 
-    def attempt() -> tuple[int, str]:
-        return _live(_command("--wait-for-lock", "repro", "-s", stage.target), log)
 
-    _patiently(attempt, stage.label, log)
+def record(stage: Stage, log: Log) -> None:
+    """``dvc commit -f``: take what lies in the stage's outputs as made from its present dependencies."""
+    _query("--wait-for-lock", "commit", "--force", stage.target, log=log)
 
 
 @contextmanager
@@ -214,7 +206,7 @@ def _patiently(attempt: Callable[[], tuple[int, str]], what: str, log: Log) -> s
 
 
 def _query(*arguments: str, log: Log = lambda line: None) -> str:
-    """Standard output of a DVC command that only reads."""
+    """Standard output of a short DVC command."""
 
     def attempt() -> tuple[int, str]:
         done = subprocess.run(
@@ -225,26 +217,5 @@ def _query(*arguments: str, log: Log = lambda line: None) -> str:
     return _patiently(attempt, f"dvc {arguments[0]}", log)
 
 
-def _live(command: Sequence[str], log: Log) -> tuple[int, str]:
-    """Run under a guard; returns the exit status and the last lines of the output."""
-    tail: deque[str] = deque(maxlen=TAIL)
-    process = guard.start(command, grace=GRACE, cwd=settings.project_root(), env=environment(), output=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if text := line.rstrip():
-                tail.append(text)
-                log(text)
-        return process.wait(), "\n".join(tail)
-    finally:
-        guard.stop(process, GRACE)
-
-
 def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dvc", *arguments]
-
-
-def environment() -> dict[str, str]:
-    """Ours, with this Python's scripts (``emde``) first on PATH; output comes at once, in lines of 160 columns."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}

@@ -39,10 +39,15 @@ def start(
     )
 
 
-def stop(process: subprocess.Popen[str], grace: float) -> None:
-    """End the command and everything it started; returns when all of it is gone."""
+def close(process: subprocess.Popen[str]) -> None:
+    """Ask the guard to end the command; returns at once."""
     if process.stdin is not None:
         process.stdin.close()
+
+
+def stop(process: subprocess.Popen[str], grace: float) -> None:
+    """End the command and everything it started; returns when all of it is gone."""
+    close(process)
     try:
         process.wait(2 * grace + 5)
     except subprocess.TimeoutExpired:

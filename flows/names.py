@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     AnyData = str
     DensityData = str
     ProfileName = str
+    SearchMethod = str
     SessionData = str
     SessionMethod = str
     TopKData = str
@@ -21,12 +22,14 @@ else:
     def _literal(names: list[str]) -> Any:
         return Literal[tuple(dict.fromkeys(names)) or ("none",)]
 
-    _known = settings.load().profiles
+    _settings = settings.load()
+    _known = _settings.profiles
     _session = [group for profile in _known.values() for group in profile.session]
     _topk = [group for profile in _known.values() for group in profile.topk]
     _vectors = [name for profile in _known.values() for name in profile.density]
 
     ProfileName = _literal(list(_known))
+    SearchMethod = _literal(list(_settings.search.get("session", {})))
     SessionData = _literal([name for group in _session for name in group.data])
     SessionMethod = _literal([name for group in _session for name in group.methods])
     TopKData = _literal([name for group in _topk for name in group.data])

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+import urllib.parse
 from importlib.metadata import version
 from typing import Any
 
@@ -16,11 +18,21 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.callables import ParameterSchema
 
+from flows import reaper
 from flows.experiments import FLOWS
 
 NAME = "emde"  # of every deployment: session-based/emde, ...
 POLL = 2.0  # seconds between two looks for new runs
 AT_ONCE = 4  # flow runs that may have a process; one works, the others wait for the writer lock
+
+
+RERUN: dict[str, tuple[str, dict[str, Any]]] = {
+    "rerun Table 1": ("session-based", {"profile": "sample", "methods": []}),
+    "rerun Table 2": ("session-based", {"profile": "sample", "methods": ["emde", "emde-mm"]}),
+    "rerun Tables 3, 4, 7": ("top-k", {"profile": "sample", "methods": []}),
+    "rerun Table 5": ("density", {"profile": "sample"}),
+}
+"""Forms filled in beforehand: what to call them, whose form, which fields."""
 
 
 class Closed(ParameterSchema):
@@ -39,8 +51,9 @@ class Worker(Runner):
 
 
 async def serve() -> None:
-    """Register the deployments, print the address of each one's form, and serve until stopped."""
+    """Register the deployments, print the addresses of their forms, and serve (and reap) until stopped."""
     runner = Worker(name=NAME, pause_on_shutdown=False, limit=AT_ONCE, query_seconds=POLL)
+    forms: dict[str, str] = {}
     for flow in FLOWS:
         deployment = await flow.ato_deployment(
             NAME, tags=["emde"], version=version("emde-suite"), entrypoint_type=EntrypointType.MODULE_PATH
@@ -48,10 +61,17 @@ async def serve() -> None:
         fields = deployment._parameter_openapi_schema.model_dump()
         deployment._parameter_openapi_schema = Closed(**fields, additionalProperties=False)
         identity = await runner.aadd_deployment(deployment)
-        sys.stdout.write(f"{flow.name:>16}: {PREFECT_UI_URL.value()}/deployments/deployment/{identity}/run\n")
+        forms[flow.name] = f"{PREFECT_UI_URL.value()}/deployments/deployment/{identity}/run"
+        sys.stdout.write(f"{flow.name:>20}: {forms[flow.name]}\n")
+    for title, (name, parameters) in RERUN.items():
+        sys.stdout.write(f"{title:>20}: {forms[name]}?parameters={urllib.parse.quote(json.dumps(parameters))}\n")
     sys.stdout.write("registered\n")
     sys.stdout.flush()
-    await runner.start()
+    reaping = asyncio.create_task(reaper.watch(NAME))
+    try:
+        await runner.start()
+    finally:
+        reaping.cancel()
 
 
 def main() -> int:

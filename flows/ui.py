@@ -25,7 +25,7 @@ from rich.console import Console
 
 from benchmark import settings
 from contracts import UserError
-from flows import dvc_stages, guard
+from flows import guard, processes
 
 HOST = "127.0.0.1"
 PATIENCE = 180.0  # seconds for the server to become healthy, and for the deployments to be registered
@@ -44,7 +44,7 @@ def environment(port: int) -> dict[str, str]:
     """For server and worker: our own state folder (PREFECT_HOME, if set, is kept), no contact outside."""
     home = os.environ.get("PREFECT_HOME") or str(settings.project_root() / ".cache/prefect")
     api = {"PREFECT_HOME": home, "PREFECT_API_URL": f"http://{HOST}:{port}/api"}
-    return {**dvc_stages.environment(), **PRIVATE, **api, "PREFECT_UI_URL": f"http://{HOST}:{port}"}
+    return {**processes.environment(), **PRIVATE, **api, "PREFECT_UI_URL": f"http://{HOST}:{port}"}
 
 
 def healthy(port: int) -> bool:

@@ -20,6 +20,8 @@ KNOWN = {
         "seeds_matter": True,
     },
     "pure-svd": {"params": {"factors": 8}, "community_params": {"factors": 2}},
+    "als": {"params": {"factors": 8}, "seeds_matter": True, "community_params": {"factors": 2}},
+    "bpr": {"params": {"factors": 8}, "seeds_matter": True, "community_params": {"learning_rate": 0.1}},
     "emde": {
         "params": {name: value for name, value in SMALL.items() if name not in ("dim", "latent")}
         | {"modalities": MODALITIES},

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +10,7 @@ from pydantic import Field
 
 from baselines.topk.shared.scoring import recommend_in_blocks
 from contracts import Interactions, TopKRecommender, require_events
+from contracts.device import Device, pick_device
 
 
 class MultVae(TopKRecommender):
@@ -42,21 +42,16 @@ class MultVae(TopKRecommender):
     hidden: int = Field(default=600, ge=1, description="Units of the encoder's and of the decoder's hidden layer")
     latent: int = Field(default=200, ge=1, description="Dimensions of the latent code")
     seed: int = Field(default=0, ge=0, description="Seed of every random number")
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA where available")
+    device: Device = Field(default="auto", description="auto: CUDA where available")
 
-    def fit(self, train: Interactions, checkpoint: str | Path | None = None) -> Self:
-        """Train for ``epochs`` epochs.
-
-        checkpoint: a file to continue from if it exists and to write about once a minute and at the
-        end; the result is that of an uninterrupted run. Raises UserError if it belongs to other data
-        or parameters (only ``epochs`` may have grown).
-        """
+    def fit(self, train: Interactions) -> Self:
+        """Train for ``epochs`` epochs; goes on from the checkpoint of an interrupted run, to the same weights."""
         from baselines.topk.shared import vae  # torch takes seconds to import: only where it is used
 
         require_events(train, "multvae")
         settings = vae.Settings(**self.model_dump(exclude={"device"}))
-        path = None if checkpoint is None else Path(checkpoint)
-        self._state.update(vae.train(train.liked, settings, vae.choose_device(self.device), path))
+        device, checkpoint = pick_device(self.device), self.checkpoint({"liked": train.liked})
+        self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history))
         return self
 
     def recommend(
@@ -67,6 +62,6 @@ class MultVae(TopKRecommender):
 
         from baselines.topk.shared import vae
 
-        device = vae.choose_device(self.device)
+        device = pick_device(self.device)
         weights = {name: torch.from_numpy(array).to(device) for name, array in self._state.items()}
         return recommend_in_blocks(profiles, k, exclude, lambda liked: vae.score(weights, liked))

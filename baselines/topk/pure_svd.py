@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from pydantic import Field
 from scipy.sparse.linalg import svds
 
-from baselines.topk.shared.scoring import recommend_in_blocks
+from baselines.topk.shared.scoring import product_by_row, recommend_in_blocks
 from contracts import Interactions, TopKRecommender, require_events
 
 
@@ -49,10 +49,4 @@ class PureSvd(TopKRecommender):
         """Rank items by the profile's projection."""
         item_factors = self._state["item_factors"]
         by_factor = np.ascontiguousarray(item_factors.T)
-
-        def score(liked: sp.csr_matrix) -> np.ndarray:
-            # BLAS rounds a row by the shape of its batch, which would let a user's near-ties depend
-            # on the other users; the sparse product adds every row by itself, in one order.
-            return sp.csr_matrix(liked @ item_factors) @ by_factor
-
-        return recommend_in_blocks(profiles, k, exclude, score)
+        return recommend_in_blocks(profiles, k, exclude, lambda liked: product_by_row(liked @ item_factors, by_factor))

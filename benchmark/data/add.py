@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +118,10 @@ def add_vectors(dataset: str, vector_name: str, vectors: Path, ids: Path) -> Pat
             raise UserError(f"{ids}: line {number}: expected each id once, found {name!r} again (line {first[name]})")
     folder = _vector_folder(dataset)
     _check_items(dataset, ids, names)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{vector_name}.npy", array)
-    (folder / f"{vector_name}.ids").write_text("\n".join(names) + "\n", encoding="utf-8")
-    return folder / f"{vector_name}.npy"
+    content = BytesIO()
+    np.save(content, array)
+    write_whole(folder / f"{vector_name}.ids", "\n".join(names) + "\n", "the item ids")
+    return write_whole(folder / f"{vector_name}.npy", content.getvalue(), "the item vectors")
 
 
 def _lines(path: Path) -> list[str]:
@@ -140,6 +142,15 @@ def _check_items(dataset: str, ids: Path, names: list[str]) -> None:
 def vector_names(dataset: str) -> list[str]:
     """Names of the item vectors added to a data set, sorted."""
     return sorted(file.stem for file in _vector_folder(dataset).glob("*.npy"))
+
+
+def vector_hashes(dataset: str) -> dict[str, str]:
+    """Name -> sha256 over vectors and ids of the item vectors added to a data set."""
+    folder = _vector_folder(dataset)
+    return {
+        name: hashlib.sha256(b"".join((folder / f"{name}.{part}").read_bytes() for part in ("npy", "ids"))).hexdigest()
+        for name in vector_names(dataset)
+    }
 
 
 def item_vectors(dataset: str, vector_name: str, item_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from benchmark import methods, settings
+from benchmark.data import registry
 from benchmark.settings import check_parameters, load, profile_content
 from contracts import UserError
 
@@ -75,10 +76,9 @@ def test_every_committed_row_can_be_built() -> None:
             chosen.estimator(kind, name, "any", {}, None, "cpu")
     for data, rows in chosen.tuned.items():
         for name in rows:
-            kinds = [kind for kind in chosen.methods if name in chosen.methods[kind]]
-            assert kinds, f"tuned.{data}.{name} is no row"
-            built = [chosen.recommender(kind, name, data, {}, None, "cpu") for kind in kinds[:1]]
-            assert built
+            kind = registry.get(data).kind
+            assert name in chosen.methods[kind], f"tuned.{data}.{name} is no row"
+            assert chosen.recommender(kind, name, data, {}, None, "cpu")
 
 
 def test_layers(tmp_path) -> None:
@@ -129,6 +129,17 @@ def test_cells(tmp_path) -> None:
         "emde",
     )
     assert cells["sample-ratings--emde"]["code"] == "emde/topk.py"
+
+
+def test_a_cell_that_takes_item_vectors_depends_on_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "project_root", lambda: tmp_path)
+    params = {"modalities": [{"group": "vectors:text"}]}
+    path = write(tmp_path, tuned={"sample-sessions": {"emde": {"params": params, "source": "x"}}})
+    assert load(path).cells("one")["sample-sessions--emde"]["vectors"] == "benchmark/data/load.py"
+    (tmp_path / "data/vectors/sample-sessions").mkdir(parents=True)
+    cells = load(path).cells("one")
+    assert cells["sample-sessions--emde"]["vectors"] == "data/vectors/sample-sessions"
+    assert cells["sample-sessions--ar"]["vectors"] == "benchmark/data/load.py"
 
 
 def test_profile_file(tmp_path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from contracts import Checkpoint
 from emde.network import SketchNetwork
-from emde.train import fit_network
+from emde.train import Trainer, Training
 
 INPUTS, OUTPUTS, HIDDEN = 3, 4, 2
 
@@ -33,6 +34,12 @@ def linear(x: np.ndarray, layer: torch.nn.Linear) -> np.ndarray:
     return x @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
 
 
+def first(x: np.ndarray, network: SketchNetwork) -> np.ndarray:
+    """[W_1 x, W_p x], stored side by side, a row per input."""
+    layer = network.first or network.out
+    return x @ layer.weight.detach().double().numpy() + layer.bias.detach().double().numpy()
+
+
 def block(x: np.ndarray, norm: torch.nn.BatchNorm1d) -> np.ndarray:
     """BN(leaky ReLU(x)) with the stored statistics."""
     x = np.where(x > 0, x, 0.01 * x)
@@ -46,19 +53,19 @@ def test_three_layers_by_the_formula() -> None:
     """p = W_p x; h1 = BN(act(W_1 x)); h2 = BN(act(W_2 h1 + p)); h3 = BN(act(W_3 h2 + p)); out = W_o h3."""
     network = with_statistics(build(3))
     x = np.random.default_rng(0).standard_normal((5, INPUTS))
-    p = linear(x, network.project)
-    h = block(linear(x, network.layers[0]), network.norms[0])
-    h = block(linear(h, network.layers[1]) + p, network.norms[1])
-    h = block(linear(h, network.layers[2]) + p, network.norms[2])
+    h, p = np.split(first(x, network), 2, axis=1)
+    h = block(h, network.norms[0])
+    h = block(linear(h, network.layers[0]) + p, network.norms[1])
+    h = block(linear(h, network.layers[1]) + p, network.norms[2])
     found = network(torch.from_numpy(x).float())
     np.testing.assert_allclose(found.detach().numpy(), linear(h, network.out), rtol=1e-4, atol=1e-5)
 
 
 def test_one_layer_has_no_residual() -> None:
     network = with_statistics(build(1))
-    assert network.project is None
+    assert network.first.weight.shape == (INPUTS, HIDDEN)
     x = np.random.default_rng(0).standard_normal((5, INPUTS))
-    expected = linear(block(linear(x, network.layers[0]), network.norms[0]), network.out)
+    expected = linear(block(first(x, network), network.norms[0]), network.out)
     np.testing.assert_allclose(network(torch.from_numpy(x).float()).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -67,7 +74,7 @@ def test_no_layer_is_one_linear_map() -> None:
     assert sum(p.numel() for p in network.parameters()) == INPUTS * OUTPUTS + OUTPUTS
     x = np.random.default_rng(0).standard_normal((5, INPUTS))
     np.testing.assert_allclose(
-        network(torch.from_numpy(x).float()).detach().numpy(), linear(x, network.out), rtol=1e-4, atol=1e-6
+        network(torch.from_numpy(x).float()).detach().numpy(), first(x, network), rtol=1e-4, atol=1e-6
     )
 
 
@@ -75,10 +82,9 @@ def test_by_hand() -> None:
     """One input, one unit, two layers: 4 -> h1 = 8, p = -4 -> h2 = 24 - 4 = 20 -> 2 * 20 + 1 = 41."""
     network = SketchNetwork(1, 1, 1, 2, 0.0, torch.Generator()).eval()
     with torch.no_grad():
-        for layer, weight, bias in (
-            (network.layers[0], 2.0, 0.0), (network.layers[1], 3.0, 0.0), (network.project, -1.0, 0.0),
-            (network.out, 2.0, 1.0),
-        ):  # fmt: skip
+        network.first.weight.copy_(torch.tensor([[2.0, -1.0]]))
+        network.first.bias.zero_()
+        for layer, weight, bias in ((network.layers[0], 3.0, 0.0), (network.out, 2.0, 1.0)):
             layer.weight.fill_(weight)
             layer.bias.fill_(bias)
     assert network(torch.tensor([[4.0]])).item() == pytest.approx(41.0, rel=1e-4)
@@ -91,9 +97,8 @@ def test_same_seed_same_weights() -> None:
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
     assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
-    bound = 1 / np.sqrt(INPUTS)
-    assert first.layers[0].weight.abs().max() <= bound
-    assert not torch.equal(first.layers[0].weight, first.project.weight)
+    assert first.first.weight.abs().max() <= 1 / np.sqrt(INPUTS)
+    assert not torch.equal(*first.first.weight.split(HIDDEN, dim=1)), "W_1 is not W_p"
 
 
 def test_weights_do_not_come_from_the_global_generator() -> None:
@@ -110,8 +115,8 @@ def test_dropout_only_in_training() -> None:
     dropped.train()
     h = torch.ones(500, 200)
     masks = dropped._mask(h)
-    assert set(masks.unique().tolist()) == {0.0, 1.0}
-    assert masks.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert masks.dtype == torch.bool
+    assert masks.float().mean().item() == pytest.approx(0.5, abs=0.01)
     assert not torch.equal(dropped(x), dropped(x))  # a new mask every time
     assert torch.equal(plain.train()(x), plain.train()(x))
 
@@ -134,10 +139,9 @@ def train(network: SketchNetwork, n_examples: int, epochs: int = 3, batch_size: 
         losses.append(loss.item())
         return loss
 
-    fit_network(
-        network, n_examples, batch_loss, epochs=epochs, batch_size=batch_size, lr=0.05, gamma=gamma, dtype="float32",
-        rng=torch.Generator().manual_seed(0), description="test",
-    )  # fmt: skip
+    settings = Training(epochs, batch_size, 0.05, gamma, 1, "float32")
+    trainer = Trainer(network, n_examples, batch_loss, None, settings, torch.Generator().manual_seed(0))
+    trainer.fit(Checkpoint(None, {}), "test")
     return batches, losses
 
 

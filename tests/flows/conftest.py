@@ -8,8 +8,9 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -165,3 +166,25 @@ def living(folder: Path) -> list[psutil.Process]:
         if inside and process.pid != os.getpid() and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
+
+
+@pytest.fixture
+def running(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """``python -m flows.ui`` on a free port with a database of its own, serving; with the calls of its API."""
+    from flows import ui
+    from tests.flows.api import Api
+
+    monkeypatch.setenv("PREFECT_HOME", str(project / "prefect"))
+    port = ui.free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.ui", "--port", str(port)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Ctrl-C" in line:
+                break
+        yield process, Api(port)
+    finally:
+        process.kill()
+        process.wait()

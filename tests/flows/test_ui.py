@@ -9,18 +9,17 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contracts import UserError
 from flows import ui
-from tests.flows.conftest import PREFECT_HOME, SLEEPS, dvc, living, until
+from tests.flows.api import Api
+from tests.flows.conftest import SLEEPS, dvc, living, until
 
 
 def serve_text(text: bytes) -> Iterator[int]:
@@ -96,56 +95,6 @@ def test_check_starts_registers_and_leaves_nothing(project: Path):
     assert not living(project)
 
 
-class Api:
-    """The few REST calls that a browser would make."""
-
-    def __init__(self, port: int) -> None:
-        self.root = f"http://{ui.HOST}:{port}/api"
-
-    def call(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.root + path, data=data, headers={"Content-Type": "application/json"})
-        for _ in range(20):
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    return json.loads(answer.read())
-            except urllib.error.HTTPError as error:
-                if error.code != 503:  # SQLite is busy: every Prefect client tries again
-                    raise
-                time.sleep(0.5)
-        raise AssertionError(f"{path}: the server stays busy")
-
-    def create(self, flow: str, **parameters: Any) -> str:
-        deployment = self.call(f"/deployments/name/{flow}/emde")["id"]
-        wish = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-        return self.call(f"/deployments/{deployment}/create_flow_run", wish)["id"]
-
-    def state(self, run: str) -> dict[str, Any]:
-        return self.call(f"/flow_runs/{run}")["state"]
-
-    def wait(self, run: str, *types: str) -> dict[str, Any]:
-        until(lambda: self.state(run)["type"] in types, 40, f"{run} to become {types}")
-        return self.state(run)
-
-
-@pytest.fixture
-def running(project: Path) -> Iterator[tuple[subprocess.Popen[str], Api]]:
-    """``python -m flows.ui`` on a free port, serving."""
-    port = ui.free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.ui", "--port", str(port)], stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Ctrl-C" in line:
-                break
-        yield process, Api(port)
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.slow
 def test_refuse_run_cancel_and_stop(project: Path, running: tuple[subprocess.Popen[str], Api]):
     process, api = running
@@ -172,6 +121,6 @@ def test_refuse_run_cancel_and_stop(project: Path, running: tuple[subprocess.Pop
     assert process.wait(30) == 0
     assert not living(project)
     assert "profile@sample" not in json.loads(dvc("status", "--json"))
-    with contextlib.closing(sqlite3.connect(Path(PREFECT_HOME, "prefect.db"))) as database:
+    with contextlib.closing(sqlite3.connect(project / "prefect/prefect.db")) as database:
         states = [row[0] for row in database.execute("SELECT state_type FROM flow_run ORDER BY created")]
     assert states == ["FAILED", "CANCELLED", "CANCELLED"]

@@ -33,3 +33,12 @@ def recommend_in_blocks(
 
     for_chunks(n, rank, BLOCK)
     return items, scores
+
+
+def product_by_row(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """rows [n, factors] times columns [factors, items], every row added up by itself and in one order.
+
+    BLAS rounds a row by the shape of its batch, which would let a user's near-ties depend on the other
+    users; the sparse product does not.
+    """
+    return sp.csr_matrix(rows) @ columns

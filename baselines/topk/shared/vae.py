@@ -8,29 +8,18 @@ the same numbers, and a run resumed after any epoch equals one that was never in
 
 from __future__ import annotations
 
-import hashlib
-import io
-import logging
 import math
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch.nn import functional
 
-from contracts import UserError
-from contracts.files import write_whole
-
-CHECKPOINT_SECONDS = 60.0
-"""A checkpoint is written after the first epoch that ends this long after the last one."""
+from contracts.checkpoint import Checkpoint
+from contracts.progress import progress
 
 Weights = dict[str, torch.Tensor]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,15 +59,6 @@ class Batch:
             (liked.data / norm[rows]).astype(np.float32),
         )
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device for auto | cpu | cuda; raises UserError where CUDA is asked for and absent."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("multvae: parameter 'device': expected an available device, found 'cuda' without a GPU")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def generator(seed: int, stage: int) -> torch.Generator:
@@ -152,67 +132,36 @@ def train_epoch(
     return float(total) / len(starts)
 
 
-def fingerprint(liked: sp.csr_matrix, settings: Settings) -> dict[str, Any]:
-    """What a checkpoint must have in common with the run that resumes it; epochs may differ."""
-    digest = hashlib.sha256()
-    for array in (liked.indptr.astype(np.int64), liked.indices.astype(np.int64), liked.data.astype(np.float32)):
-        digest.update(array.tobytes())
-    settings_read = {name: value for name, value in vars(settings).items() if name != "epochs"}
-    return {"train": digest.hexdigest(), "shape": list(liked.shape), **settings_read}
-
-
-def save_checkpoint(
-    path: Path, weights: Weights, optimizer: torch.optim.Optimizer, epoch: int, identity: Mapping[str, Any]
-) -> None:
-    """Write the state after ``epoch``, atomically."""
-    plain = {name: tensor.detach() for name, tensor in weights.items()}
-    buffer = io.BytesIO()
-    torch.save(
-        {"weights": plain, "optimizer": optimizer.state_dict(), "epoch": epoch, "identity": dict(identity)}, buffer
-    )
-    write_whole(path, buffer.getvalue(), "the checkpoint")
-
-
-def load_checkpoint(
-    path: Path, weights: Weights, optimizer: torch.optim.Optimizer, epochs: int, identity: Mapping[str, Any]
-) -> int:
-    """Restore weights and optimizer; returns the epoch reached. Raises UserError on another run's file."""
-    device = weights["w1"].device
-    state = torch.load(path, map_location=device, weights_only=True)
-    for name, expected in identity.items():
-        found = state["identity"].get(name)
-        if found != expected:
-            raise UserError(f"{path}: checkpoint of another run: expected {name} = {expected}, found {found}")
-    if state["epoch"] > epochs:
-        raise UserError(f"{path}: checkpoint after epoch {state['epoch']}, expected at most epochs = {epochs}")
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            tensor.copy_(state["weights"][name])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["epoch"]
-
-
 def train(
-    liked: sp.csr_matrix, settings: Settings, device: torch.device, checkpoint: Path | None
+    liked: sp.csr_matrix,
+    settings: Settings,
+    device: torch.device,
+    checkpoint: Checkpoint,
+    history: list[dict[str, float]],
 ) -> dict[str, np.ndarray]:
-    """Train on the non-empty rows; with ``checkpoint``, continue from that file if it exists."""
+    """Train on the non-empty rows, going on from the checkpoint if there is one; fills ``history`` epoch by epoch."""
     liked = liked[np.diff(liked.indptr) > 0]
     weights = {
         name: tensor.to(device).requires_grad_() for name, tensor in initial_weights(liked.shape[1], settings).items()
     }
     optimizer = torch.optim.Adam(list(weights.values()), lr=settings.lr, fused=True)
-    identity = fingerprint(liked, settings)
-    done = 0
-    if checkpoint is not None and checkpoint.exists():
-        done = load_checkpoint(checkpoint, weights, optimizer, settings.epochs, identity)
-    written = time.monotonic()
-    for epoch in range(done + 1, settings.epochs + 1):
-        loss = train_epoch(weights, optimizer, liked, settings, epoch)
-        log.info("multvae: epoch %d of %d, loss %.4f", epoch, settings.epochs, loss)
-        due = time.monotonic() - written >= CHECKPOINT_SECONDS or epoch == settings.epochs
-        if checkpoint is not None and due:
-            save_checkpoint(checkpoint, weights, optimizer, epoch, identity)
-            written = time.monotonic()
+    history.clear()
+    state = checkpoint.restore()
+    if state is not None:
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                tensor.copy_(state["weights"][name])
+        optimizer.load_state_dict(state["optimizer"])
+        history.extend(state["history"])
+    with progress("train MultVAE", settings.epochs) as advance:
+        advance(len(history))
+        for epoch in range(len(history) + 1, settings.epochs + 1):
+            loss = train_epoch(weights, optimizer, liked, settings, epoch)
+            history.append({"epoch": epoch, "loss": loss})
+            advance(note=f"loss {loss:.4f}")
+            if checkpoint.due():
+                plain = {name: tensor.detach() for name, tensor in weights.items()}
+                checkpoint.save({"weights": plain, "optimizer": optimizer.state_dict(), "history": history})
     return {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
 
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
-from baselines.topk.ease import Ease, inverse_upper
+from baselines.topk.ease import Ease, inverse_upper, weights_in_place, weights_on
 from baselines.topk.shared.gram import gram_matrix
-from contracts import Interactions, top_k
+from contracts import Interactions, UserError, top_k
 from tests.baselines.topk.conftest import ColdUserSplit
 
 
@@ -41,6 +42,33 @@ def test_weights_are_the_ridge_regression_of_each_item_on_the_others(tiny: Calla
         ridge = np.linalg.solve(part.T @ part + l2 * np.eye(len(others)), part.T @ dense[:, target])
         np.testing.assert_allclose(weights[others, target], ridge, atol=1e-6)
         assert weights[target, target] == 0.0
+
+
+@pytest.mark.parametrize("n_users", [50, 9000])  # one block and several
+def test_the_torch_path_gives_the_same_weights(n_users: int) -> None:
+    """On the CPU here: the same code as on a GPU, which need not be there."""
+    rng = np.random.default_rng(n_users)
+    liked = sp.csr_matrix((rng.random((n_users, 30)) < 0.2).astype(np.float32))
+    found = weights_on(torch.device("cpu"), liked, 3.0)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, weights_in_place(liked, 3.0), atol=1e-6)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        weights_on(torch.device("cpu"), liked, -1e6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that torch can use")
+def test_on_a_gpu(tiny: Callable[..., Interactions]) -> None:
+    train, profiles = tiny(2, n_users=500, n_items=90), tiny(3, n_users=300, n_items=90)
+    here, there = (Ease(l2=20.0, device=device).fit(train) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(there._state["weights"], here._state["weights"], atol=1e-6)
+    np.testing.assert_array_equal(there.recommend(profiles, 5)[0], here.recommend(profiles, 5)[0])
+
+
+def test_cuda_without_a_gpu_is_a_user_error(tiny: Callable[..., Interactions], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="ease: parameter 'device'"):
+        Ease(device="cuda").fit(tiny(0))
 
 
 def test_lists_are_the_best_scores(tiny: Callable[..., Interactions]) -> None:

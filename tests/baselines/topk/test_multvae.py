@@ -82,25 +82,45 @@ def test_same_seed_same_model(tiny: Callable[..., Interactions]) -> None:
     assert not np.array_equal(first._state["w1"], other._state["w1"])
 
 
-def test_resumed_equals_uninterrupted(tiny: Callable[..., Interactions], tmp_path: Path) -> None:
+def interrupted(model: MultVae, train: Interactions, path: Path, after: int) -> None:
+    """Fit with a checkpoint after every epoch, killed in the epoch after ``after``."""
+    epoch_of = vae.train_epoch
+
+    def stop(*arguments):
+        if arguments[-1] > after:
+            raise KeyboardInterrupt
+        return epoch_of(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMDE_CHECKPOINT_SECONDS", "0")
+        patch.setattr(vae, "train_epoch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            model.checkpoint_at(path).fit(train)
+
+
+def test_resumed_equals_uninterrupted(
+    tiny: Callable[..., Interactions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train, path = tiny(2), tmp_path / "deep" / "vae.pt"
     whole = MultVae(epochs=5, **SMALL).fit(train)
-    MultVae(epochs=2, **SMALL).fit(train, checkpoint=path)
-    resumed = MultVae(epochs=5, **SMALL).fit(train, checkpoint=str(path))
+    interrupted(MultVae(epochs=5, **SMALL), train, path, after=2)
+    epochs, epoch_of = [], vae.train_epoch
+    monkeypatch.setattr(vae, "train_epoch", lambda *given: epochs.append(given[-1]) or epoch_of(*given))
+    resumed = MultVae(epochs=5, **SMALL).checkpoint_at(path).fit(train)
+    assert epochs == [3, 4, 5]
     for name, array in whole._state.items():
         np.testing.assert_array_equal(array, resumed._state[name])
-    assert [file.name for file in path.parent.iterdir()] == ["vae.pt"]
+    assert resumed.history == whole.history
+    assert [row["epoch"] for row in whole.history] == [1, 2, 3, 4, 5]
 
 
-def test_checkpoint_of_another_run_is_refused(tiny: Callable[..., Interactions], tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_run_is_not_used(tiny: Callable[..., Interactions], tmp_path: Path) -> None:
     path = tmp_path / "vae.pt"
-    MultVae(epochs=2, **SMALL).fit(tiny(2), checkpoint=path)
-    with pytest.raises(UserError, match=r"vae\.pt.*train"):
-        MultVae(epochs=2, **SMALL).fit(tiny(3), checkpoint=path)
-    with pytest.raises(UserError, match="dropout"):
-        MultVae(epochs=2, dropout=0.1, **SMALL).fit(tiny(2), checkpoint=path)
-    with pytest.raises(UserError, match="epoch 2"):
-        MultVae(epochs=1, **SMALL).fit(tiny(2), checkpoint=path)
+    interrupted(MultVae(epochs=3, **SMALL), tiny(2), path, after=2)
+    for train, more in ((tiny(3), {}), (tiny(2), {"dropout": 0.1})):
+        expected = MultVae(epochs=3, **SMALL, **more).fit(train)
+        found = MultVae(epochs=3, **SMALL, **more).checkpoint_at(path).fit(train)
+        np.testing.assert_array_equal(found._state["w1"], expected._state["w1"])
 
 
 def test_cuda_without_a_gpu_is_a_user_error(tiny: Callable[..., Interactions], monkeypatch: pytest.MonkeyPatch) -> None:

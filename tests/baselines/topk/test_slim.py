@@ -10,7 +10,7 @@ from sklearn.linear_model import ElasticNet
 from baselines.topk import slim
 from baselines.topk.shared.gram import gram_matrix
 from baselines.topk.slim import Slim, solve_column
-from contracts import Interactions
+from contracts import Interactions, UserError
 from tests.baselines.topk.conftest import ColdUserSplit
 
 
@@ -59,16 +59,27 @@ def test_columns_match_sklearn_without_a_compact_matrix(
 
 
 @pytest.mark.parametrize("empty_rows", [0, 25])
-def test_fit_minimises_the_objective_over_all_rows(tiny: Callable[..., Interactions], empty_rows: int) -> None:
-    liked = tiny(1, n_users=120, n_items=40).liked
-    train = Interactions(sp.csr_matrix(sp.vstack([liked, sp.csr_matrix((empty_rows, 40), dtype=np.float32)])))
-    likes = train.liked.toarray().astype(np.float64)
-    found = Slim(alpha=2e-3, l1_ratio=0.2, top_k=40).fit(train).get_csr("weights").toarray()
+@pytest.mark.parametrize("stated", [False, True])
+def test_fit_minimises_the_objective_over_all_rows(
+    tiny: Callable[..., Interactions], empty_rows: int, stated: bool
+) -> None:
+    """Empty rows may be there, or be counted by n_rows: the same weights."""
+    train = tiny(1, n_users=120, n_items=40)
+    whole = sp.csr_matrix(sp.vstack([train.liked, sp.csr_matrix((empty_rows, 40), dtype=np.float32)]))
+    likes = whole.toarray().astype(np.float64)
+    given = {"n_rows": 120 + empty_rows} if stated else {}
+    model = Slim(alpha=2e-3, l1_ratio=0.2, top_k=40, **given).fit(train if stated else Interactions(whole))
+    found = model.get_csr("weights").toarray()
     for target in range(40):
         expected = sklearn_column(likes, target, 2e-3, 0.2)
         np.testing.assert_allclose(found[:, target], expected, atol=1e-3)  # the default tolerance
     assert (found >= 0).all()
     assert (np.diag(found) == 0).all()
+
+
+def test_fewer_rows_than_users_is_a_user_error(tiny: Callable[..., Interactions]) -> None:
+    with pytest.raises(UserError, match=r"slim: parameter 'n_rows': expected at least the 30 train users, found 29"):
+        Slim(n_rows=29).fit(tiny(0))
 
 
 def test_top_k_keeps_the_largest(tiny: Callable[..., Interactions]) -> None:
@@ -82,15 +93,14 @@ def test_top_k_keeps_the_largest(tiny: Callable[..., Interactions]) -> None:
 @pytest.mark.realdata
 def test_movielens_100k(ml100k: ColdUserSplit) -> None:
     # The framework's matrix has a row for every user; those held out are empty and count in N.
-    liked = ml100k.train.liked
-    empty = sp.csr_matrix((200, liked.shape[1]), dtype=np.float32)
-    train = Interactions(sp.csr_matrix(sp.vstack([liked, empty])))
-    model = Slim(l1_ratio=0.1, alpha=1e-3, top_k=100).fit(train)
+    train = ml100k.train
+    assert len(train) == 738
+    model = Slim(l1_ratio=0.1, alpha=1e-3, top_k=100, n_rows=938).fit(train)
     found = ml100k.score(model)
     # scikit-learn's ElasticNet, random selection, column by column on the same matrix
     for key, value in {"Recall@20": 0.305978, "NDCG@20": 0.276221, "NDCG@5": 0.181899}.items():
         assert found[key] == pytest.approx(value, abs=2e-3), key
-    likes = train.liked.toarray().astype(np.float64)
+    likes = np.vstack([train.liked.toarray(), np.zeros((200, train.n_items))])
     weights = model.get_csr("weights")
     for target in range(0, train.n_items, 140):
         column = np.zeros(train.n_items)

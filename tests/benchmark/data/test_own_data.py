@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -186,15 +187,36 @@ def test_own_data_are_usable_at_once(root, tmp_path, capsys):
     capsys.readouterr()
     assert emde("run", "--data", "shop", "--method", "emde", *overrides, "--out", str(tmp_path / "runs"), "--json") == 0
     assert json.loads(capsys.readouterr().out)["data"] == "shop"
+    assert emde("run", "--data", "shop", "--method", "pop", "--out", str(tmp_path / "runs")) == 0
     assert emde("data", "stats", "shop") == 0
     assert emde("data", "page", "shop", "--out", str(tmp_path / "shop.html")) == 0
     params = yaml.safe_load((project_root() / "params.yaml").read_text())
     params["profiles"]["mine"] = {"title": "Mine", "session": [{"data": ["shop"], "methods": ["s-knn", "emde"]}]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     assert set(settings_module.load(tmp_path / "params.yaml").cells("mine")) == {"shop--s-knn", "shop--emde"}
+    assert emde("evaluate", str(tmp_path / "runs")) == 0
+    np.save(tmp_path / "v.npy", np.random.default_rng(1).standard_normal((20, 4)))
+    assert emde(*vectors) == 0
+    assert emde("evaluate", str(tmp_path / "runs" / "shop" / "pop")) == 0, "it takes no vectors"
+    capsys.readouterr()
+    assert emde("evaluate", str(tmp_path / "runs" / "shop" / "emde")) == 2
+    assert "made with other item vectors 'text' than those of shop now; run it again" in capsys.readouterr().err
     (tmp_path / "ids.txt").write_text("\n".join(f"sku{n}" for n in range(20)))
     assert emde(*vectors) == 2
     assert "ids.txt: expected item ids of shop such as" in capsys.readouterr().err
+
+
+def test_the_list_says_what_is_here(root, tmp_path, capsys):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    add.add_sessions("mine", tmp_path / "mine.csv")
+    assert emde("data", "list", "--json") == 0
+    here = {row["name"]: row["here"] for row in json.loads(capsys.readouterr().out)["data"]}
+    assert {name: here[name] for name in ("mine", "retail", "rsc15", "ml20m-items")} == {
+        "mine": "fetched", "retail": "by hand", "rsc15": "no", "ml20m-items": "no",
+    }  # fmt: skip
+    prepare("mine")
+    assert emde("data", "list") == 0
+    assert re.search(r"^mine +session +public +0 +prepared", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_data_that_cannot_be_split_are_not_registered(root, tmp_path, capsys):

@@ -1,0 +1,82 @@
+"""NextItNet: dilated causal convolutions over the session."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional as F
+
+from baselines.session.shared.batches import Batch, Examples
+from baselines.session.shared.neural import NeuralRecommender, initialise_normal, loss_of_every_event
+from contracts import Sessions
+
+
+class NextItNet(NeuralRecommender):
+    """Residual blocks of two dilated causal convolutions; every position predicts its next item (paper, section 3).
+
+    Block with dilation l: x + relu(LN(conv_2l(relu(LN(conv_l(x)))))), convolutions of width ``kernel`` padded in
+    front; a softmax layer of its own over all items. Every event of a session with one before it is a target.
+
+    Defaults: the authors' code for sessions (dilations 1 2 1 2, kernel 3, Adam lr .001); 100 channels.
+    Differs: softmax over all items in training (the paper samples negatives for large catalogues); loss is the
+    mean over a batch's events; initial weights N(0, .02) (there: truncated); no padding tokens are predicted.
+    """
+
+    citation: ClassVar[str] = "Yuan, Karatzoglou, Arapakis, Jose, He, WSDM 2019, arXiv 1808.05163"
+
+    dim: int = Field(100, ge=1, description="dimensions of the item vectors, channels of the convolutions")
+    dilations: tuple[int, ...] = Field((1, 2, 1, 2), min_length=1, description="of the first layer of every block")
+    kernel: int = Field(3, ge=1, description="width of the convolutions")
+    batch_size: int = Field(64, ge=1, description="sessions per update")
+
+    def build(self, n_items: int) -> nn.Module:
+        return _Network(n_items, self.dim, self.dilations, self.kernel)
+
+    def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
+        """Weights N(0, .02), biases 0, scales of the layer norms 1."""
+        initialise_normal(network, rng)
+
+    def train_examples(self, train: Sessions, device: torch.device) -> Examples:
+        """Whole sessions."""
+        return Examples.of_sessions(train, self.max_length, device)
+
+    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
+        """Cross entropy over all items, averaged over the events of the batch."""
+        return loss_of_every_event(network, batch)
+
+
+class _Network(nn.Module):
+    def __init__(self, n_items: int, dim: int, dilations: tuple[int, ...], kernel: int) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, dim, padding_idx=n_items)
+        self.blocks = nn.ModuleList(_Block(dim, dilation, kernel) for dilation in dilations)
+        self.score = nn.Linear(dim, n_items)
+
+    def states(self, batch: Batch) -> torch.Tensor:
+        """What the session is after every event, [B, L, dim]."""
+        x = self.items(batch.items)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        states = self.states(batch)
+        return self.score(states[torch.arange(len(states), device=states.device), batch.last])
+
+
+class _Block(nn.Module):
+    def __init__(self, dim: int, dilation: int, kernel: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv1d(dim, dim, kernel, dilation=d) for d in (dilation, 2 * dilation))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = x
+        for convolution, norm in zip((self.first, self.second), self.norms, strict=True):
+            reach = (convolution.kernel_size[0] - 1) * convolution.dilation[0]
+            out = convolution(F.pad(out.transpose(1, 2), (reach, 0))).transpose(1, 2)  # sees no later event
+            out = F.relu(norm(out))
+        return x + out

@@ -1,0 +1,17 @@
+"""How documents name a method; a name that is not here is shown as it is."""
+
+LABELS = {
+    "ar": "AR", "csrm": "CSRM", "cotrec": "COTREC", "ct": "CT", "dhcn": "DHCN", "ease": "EASE", "emde": "EMDE",
+    "emde-mm": "EMDE MM", "emde-random": "EMDE, random codes", "fasthbe": "FastHBE", "gce-gnn": "GCE-GNN",
+    "gru4rec": "GRU4Rec", "ials": "iALS", "item-knn": "Item-KNN", "markov": "Markov", "multvae": "MultVAE",
+    "narm": "NARM", "nextitnet": "NextItNet", "p3alpha": "P3alpha", "pop": "Pop", "pure-emde": "Pure EMDE",
+    "pure-emde-pop": "Pure EMDE + Pop", "pure-svd": "PureSVD", "random": "Random", "recent-pop": "Recent Pop",
+    "rp3beta": "RP3beta", "s-knn": "S-KNN", "session-pop": "Session Pop", "slim": "SLIM", "sr": "SR",
+    "sr-gnn": "SR-GNN", "stamp": "STAMP", "stan": "STAN", "tagnn": "TAGNN", "top-pop": "TopPop", "vs-knn": "VS-KNN",
+    "vstan": "VSTAN",
+}  # fmt: skip
+
+
+def label(method: str) -> str:
+    """The method's name in documents."""
+    return LABELS.get(method, method)

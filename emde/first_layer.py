@@ -1,0 +1,99 @@
+"""The first layer: a linear map of sketches, which are nearly all zeros (paper 4.1.1).
+
+A session of three items fills some 90 of 7,680 cells, so y = x W + b is, read as an embedding bag, the
+sum of 90 rows of W. On a CPU that costs a seventh of the dense product, and its gradient, x^T dy, as
+little again; fuller sketches and GPUs take the dense product. The choice is made once, from the first
+batch, and stored with the weights: rows of one model must not depend on their batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from contracts import for_chunks
+
+TILE = 1024
+"""Columns summed at once: what a tile of a batch needs stays in the cache."""
+SPARSE_BELOW = {torch.float32: 0.15, torch.bfloat16: 0.035}
+"""Share of cells in use below which the sparse product is the faster one, by the type of the dense one (measured)."""
+
+
+class SketchLinear(nn.Module):
+    """y = x W + b for sketches x [B, inputs]; W is stored [inputs, outputs], one row per cell of the sketch."""
+
+    sparse: torch.Tensor
+
+    def __init__(self, inputs: int, outputs: int, rng: torch.Generator) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)  # PyTorch's default for linear layers
+        self.weight = nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound, generator=rng))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=rng))
+        self.register_buffer("sparse", torch.tensor(-1, dtype=torch.int8))
+        self.gradient: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "cpu" and self._prefers_sparse(x):
+            return SparseProduct.apply(x, self.weight, self) + self.bias
+        return torch.addmm(self.bias, x, self.weight)
+
+    def _prefers_sparse(self, x: torch.Tensor) -> bool:
+        if self.sparse < 0:
+            dense = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+            self.sparse.fill_(x.count_nonzero() < SPARSE_BELOW[dense] * x.numel())
+        return bool(self.sparse)
+
+
+class SparseProduct(torch.autograd.Function):
+    """x W of a dense tensor x that is mostly zeros; the gradient goes to W only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, layer: SketchLinear) -> torch.Tensor:
+        ctx.layer, ctx.x = layer, to_csr(x)
+        out = torch.empty(len(x), weight.shape[1])
+        weighted_sums(ctx.x, weight.detach().numpy(), out.numpy())
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[None, None, None]:
+        layer, weight = ctx.layer, ctx.layer.weight
+        # a gradient of this size in fresh memory every step costs more page faults than arithmetic
+        if layer.gradient is None or layer.gradient is weight.grad:
+            layer.gradient = torch.empty_like(weight)
+        weighted_sums(sp.csr_matrix(ctx.x.T), dy.contiguous().numpy(), layer.gradient.numpy())
+        weight.grad = layer.gradient if weight.grad is None else weight.grad + layer.gradient
+        return None, None, None
+
+
+def to_csr(x: torch.Tensor) -> sp.csr_matrix:
+    """The non-zeros of a dense tensor on the CPU."""
+    rows, columns = x.nonzero(as_tuple=True)
+    indptr = np.zeros(len(x) + 1, np.int64)
+    np.cumsum(np.bincount(rows.numpy(), minlength=len(x)), out=indptr[1:])
+    return sp.csr_matrix((x[rows, columns].numpy(), columns.numpy(), indptr), shape=(len(x), x.shape[1]))
+
+
+def weighted_sums(weights: sp.csr_matrix, rows: np.ndarray, out: np.ndarray) -> None:
+    """out = weights @ rows, float32; the order of the sums does not depend on the number of threads."""
+    for_chunks(
+        len(out), lambda start, stop: _sum(weights.indptr, weights.indices, weights.data, rows, out, start, stop), 64
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum(indptr, indices, data, rows, out, start, stop):
+    for left in range(0, out.shape[1], TILE):
+        right = min(left + TILE, out.shape[1])
+        for i in range(start, stop):
+            total = out[i, left:right]
+            total[:] = 0
+            for p in range(indptr[i], indptr[i + 1]):
+                weight, row = data[p], rows[indices[p], left:right]
+                for j in range(len(total)):
+                    total[j] += weight * row[j]

@@ -1,0 +1,155 @@
+"""Tables from made-up results: values, intervals, seeds, verdicts, tests, marks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from benchmark import settings
+from benchmark.tables import model
+from benchmark.tables.build import build
+from benchmark.tables.declaration import BlockDeclaration, Declaration, declarations
+from benchmark.tables.measured import Measured
+from benchmark.tables.model import Results, Row, Verdict
+from benchmark.tables.verdict import Tolerance
+from contracts import UserError
+
+SLICES = [str(i) for i in range(5)]
+
+
+def filled(folder: Path, planned: dict[str, list[str]] | None = None, **changes) -> Results:
+    """One table on RETAIL and generated sessions."""
+    declared = Declaration(
+        id="t", title="t", kind="ranking", source="EMDE paper", expected=["paper", "session-rec"], against="emde",
+        metrics=["MRR@20", "HR@20"], tolerance=Tolerance(absolute=0.001, close=0.05),
+        blocks=[
+            BlockDeclaration(data="retail", rows=["emde", "vs-knn", "s-knn", "stan", "narm", "@run"],
+                             timed_out=["narm"], required=["vs-knn", "s-knn"], **changes),
+            BlockDeclaration(data="sample-sessions", rows=["@run"]),
+        ],
+    )  # fmt: skip
+    return build([declared], Measured([folder]), settings.load(), "sample", planned or {})
+
+
+def rows(results: Results, block: int = 0) -> dict[str, Row]:
+    return {row.method: row for row in results.tables[0].blocks[block].rows}
+
+
+def test_mean_over_slices_and_seeds(write_cell) -> None:
+    levels = {(split, seed): 0.3 + 0.01 * int(split) + 0.002 * seed for split in SLICES for seed in (0, 1, 2)}
+    found = rows(filled(write_cell("retail", "emde", levels)))["emde"].cells[0]
+    assert found.ours == pytest.approx(0.322)
+    assert found.slices is not None
+    assert found.slices.values == pytest.approx({split: 0.302 + 0.01 * int(split) for split in SLICES})
+    assert found.seeds is not None
+    assert found.seeds.values == pytest.approx({"0": 0.320, "1": 0.322, "2": 0.324})
+    assert found.seeds.sd == pytest.approx(0.002)
+    assert found.low is not None
+    half = np.sqrt(5 * 0.02**2) / 2 / 5  # five independent intervals of width 0.02
+    assert (found.low, found.high) == pytest.approx((0.322 - half, 0.322 + half))
+    assert found.delta == pytest.approx(0.322 - 0.3524)
+
+
+def test_verdicts(write_cell) -> None:
+    folder = write_cell("retail", "vs-knn", {(split, None): 0.3395 for split in SLICES})
+    write_cell("retail", "s-knn", {(split, None): 0.32 for split in SLICES})
+    write_cell("retail", "narm", {(split, 0): 0.3 for split in SLICES})
+    write_cell("retail", "ours-alone", {(split, None): 0.3 for split in SLICES})
+    write_cell("sample-sessions", "ar", {(split, None): 0.3 for split in SLICES})
+    results = filled(folder)
+    found = {name: row.cells[0].verdict for name, row in rows(results).items()}
+    assert found == {
+        "emde": Verdict.NOT_RUN, "vs-knn": Verdict.REPRODUCED, "s-knn": Verdict.DIFFERS, "stan": Verdict.NOT_RUN,
+        "narm": Verdict.TIMED_OUT, "ours-alone": Verdict.NOT_COMPARABLE,
+    }  # fmt: skip
+    generated = rows(results, 1)["ar"].cells[0]
+    assert (generated.verdict, generated.why) == (Verdict.NOT_COMPARABLE, "generated data")
+    assert results.verdicts["reproduced"] == 1  # HR@20 of VS-KNN is not .3395
+    stan = rows(results)["stan"].cells[0]
+    assert stan.expected is not None
+    assert (stan.expected.origin, stan.expected.value) == ("session-rec", pytest.approx(0.3638, abs=1e-4))
+
+
+def test_some_slices_are_not_the_published_mean(write_cell) -> None:
+    results = filled(write_cell("retail", "vs-knn", {("0", None): 0.3395, ("1", None): 0.3395}))
+    cell = rows(results)["vs-knn"].cells[0]
+    assert (cell.verdict, cell.why) == (Verdict.NOT_COMPARABLE, "2 of 5 slices were run")
+
+
+def test_paired_tests_and_marks(write_cell) -> None:
+    folder = write_cell("retail", "emde", {(split, seed): 0.35 for split in SLICES for seed in (0, 1)})
+    for name, level in {"vs-knn": 0.35, "s-knn": 0.33, "stan": 0.31}.items():
+        write_cell("retail", name, {(split, None): level for split in SLICES})
+    found = rows(filled(folder))
+    assert found["emde"].cells[0].test is None
+    test = found["s-knn"].cells[0].test
+    assert test is not None
+    assert (test.against, test.units) == ("emde", 1000)
+    assert test.difference == pytest.approx(-0.02, abs=1e-6)
+    assert test.low < -0.02 < test.high < 0
+    assert test.t_p < test.t_holm < 0.05
+    assert found["s-knn"].cells[0].significant
+    assert not found["vs-knn"].cells[0].significant
+    assert [found[name].cells[0].mark for name in ("emde", "vs-knn", "s-knn", "stan")] == ["best", "best", "second", ""]
+
+
+def test_rows_on_other_sessions_are_refused(write_cell) -> None:
+    folder = write_cell("retail", "emde", {(split, 0): 0.35 for split in SLICES})
+    write_cell("retail", "vs-knn", {(split, None): 0.35 for split in SLICES[:4]})
+    with pytest.raises(UserError, match="retail: vs-knn and emde were not evaluated on the same"):
+        filled(folder)
+
+
+def test_two_runs_of_one_cell_are_refused(write_cell) -> None:
+    folder = write_cell("retail", "emde", {("0", 0): 0.35})
+    path = folder / "metrics/retail--emde.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) * 2))
+    with pytest.raises(UserError, match="retail--emde: expected one run of split 0 with seed 0"):
+        filled(folder)
+
+
+def test_without_values_per_session_there_is_no_test(write_cell) -> None:
+    folder = write_cell("retail", "emde", {(split, 0): 0.35 for split in SLICES}, units=False)
+    write_cell("retail", "vs-knn", {(split, None): 0.33 for split in SLICES})
+    found = rows(filled(folder))
+    assert found["vs-knn"].cells[0].test is None
+    assert [found[name].cells[0].mark for name in ("emde", "vs-knn")] == ["best", "second"]
+
+
+def test_shown_is_what_was_run_or_planned(write_cell) -> None:
+    folder = write_cell("sample-sessions", "ar", {(split, None): 0.3 for split in SLICES})
+    assert [block.shown for block in filled(folder).tables[0].blocks] == [False, True]
+    assert [block.shown for block in filled(folder, {"retail": ["emde"]}).tables[0].blocks] == [True, True]
+
+
+def test_kept_results_give_the_same_tables(write_cell, tmp_path) -> None:
+    folder = write_cell("retail", "vs-knn", {(split, None): 0.3395 for split in SLICES}, units=False)
+    results = filled(folder)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "results.json").write_text(results.model_dump_json())
+    assert filled(kept) == results
+
+
+def test_the_schema_is_the_committed_one() -> None:
+    """After a change: python -c "from benchmark.tables import model; model.SCHEMA.write_text(model.schema())"."""
+    assert model.SCHEMA.read_text() == model.schema()
+
+
+def test_results_follow_the_schema(write_cell) -> None:
+    folder = write_cell("retail", "emde", {(split, 0): 0.35 for split in SLICES})
+    text = filled(folder).model_dump_json()
+    jsonschema.validate(json.loads(text), json.loads(model.SCHEMA.read_text()))
+    assert Results.model_validate_json(text).model_dump_json() == text
+
+
+def test_hyper_parameters_are_the_papers() -> None:
+    """Table 10 against params.yaml: every value but those of data the paper does not name."""
+    results = build([declarations()["10"]], Measured([]), settings.load(), "sample", {})
+    cells = [cell for block in results.tables[0].blocks for row in block.rows for cell in row.cells]
+    assert len(cells) == 60
+    assert {cell.verdict for cell in cells} == {Verdict.REPRODUCED}
