@@ -107,7 +107,7 @@ def run(
 ) -> Path:
     """Run one method on one split and store the result; returns the run directory.
 
-    sessions: fit on so many most recent train sessions only (named in the directory and the record).
+    sessions: fit on so many most recent train sessions only (names the directory; said in ``approximate``).
     """
     dataset = get(data)
     split = recent(load_ranking_split(dataset.name, split_name), sessions)

@@ -47,6 +47,8 @@ def show_run(result: Result, verbose: bool = False) -> None:
             f"fit {seconds['fit']:.2f} s, recommend {seconds['recommend']:.2f} s, peak {record['peak_rss_mb']:.0f} MB"
         )
         grid(["metric", "value", "95% interval"], rows, title)
+        if record.get("approximate"):
+            line(f"approximate: {record['approximate']}")
         if "run_dir" in run:
             line(f"run: {run['run_dir']}")
 
