@@ -9,6 +9,7 @@ SMALL = {
     "hidden": 32, "epochs": 2, "dim": 16, "n": 4, "k": 4, "batch_size": 32, "dtype": "float32", "device": "cpu",
 }  # fmt: skip
 LONGER = {"cycle_params": {"epochs": 60, "lr": 0.01, "valid_fraction": 0.0}}
+GRAPH = {"cycle_params": {**LONGER["cycle_params"], "lr_step": 0}}
 GRU = {"layers": (16,), "n_sample": 8, "epochs": 2, "batch_size": 8, "device": "cpu"}
 COMPANY, NOTHING = {"knows": "company"}, {"knows": "nothing"}
 
@@ -29,6 +30,9 @@ KNOWN = {
     "nextitnet": LONGER,
     "sasrec": LONGER,
     "gru4rec": LONGER | {"params": GRU},
+    "sr-gnn": GRAPH,
+    "tagnn": GRAPH,
+    "gce-gnn": GRAPH,
     "emde": {
         "params": {name: value for name, value in SMALL.items() if name != "dim"} | {"modalities": MODALITIES},
         "cycle_params": {"epochs": 60, "lr": 0.005},
