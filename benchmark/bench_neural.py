@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
 
 from benchmark import settings
 from benchmark.data.load import SessionSplit
+from benchmark.timing import seconds
 from contracts import SessionRecommender
 
 METHODS = ("gru4rec", "sasrec", "narm", "stamp", "nextitnet", "sr-gnn", "tagnn", "gce-gnn")
@@ -43,6 +43,4 @@ def _fit(split: SessionSplit, method: str, device: str, epochs: int) -> tuple[fl
     overrides = {"epochs": epochs, "valid_fraction": 0.0}
     model = settings.load().recommender("session", method, "", overrides, None, device)
     assert isinstance(model, SessionRecommender)
-    wall, cpu = time.perf_counter(), time.process_time()
-    model.fit(split.train)
-    return time.perf_counter() - wall, time.process_time() - cpu
+    return seconds(lambda: model.fit(split.train))

@@ -207,6 +207,9 @@ def configure(args: argparse.Namespace) -> None:
 
         count = settings.load().threads
     set_threads(count)
+    from benchmark.data.root import project_root
+
+    os.environ.setdefault("EMDE_CACHE", str(project_root() / ".cache/vectors"))
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("emde").setLevel(level)

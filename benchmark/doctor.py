@@ -24,7 +24,7 @@ def examine() -> dict[str, Any]:
     """Everything a bug report needs; ``problems`` lists what would stop a run."""
     import torch
 
-    from emde.train import has_bf16
+    from contracts.device import has_bf16
 
     root = project_root()
     disk = shutil.disk_usage(root)

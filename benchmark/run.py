@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shlex
@@ -16,6 +17,7 @@ import scipy.sparse as sp
 from benchmark import environment, store
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
+from benchmark.data.root import project_root
 from benchmark.points import evaluation_points
 from benchmark.recent import recent
 from benchmark.settings import Settings
@@ -118,41 +120,66 @@ def run(
     folder = store.run_dir(out, dataset.name, method, split.split, named)
     log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
 
+    checkpoint = checkpoint_file(folder)
     seconds: dict[str, float] = {}
     with environment.timed(seconds, "fit"):
-        model.fit(split.train)  # type: ignore[attr-defined]
+        model.checkpoint_at(checkpoint).fit(split.train)  # type: ignore[attr-defined]
+    ranked = rank(model, split, seconds)
+    record = {
+        "base": settings.base(kind, method),  # type: ignore[arg-type]
+        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
+        "sessions": sessions,
+        "command": command(dataset.name, split.split, method, overrides, seed, sessions),
+        **describe_run(model, split, method, ranked, seconds),
+    }
+    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
+    checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+def checkpoint_file(folder: Path) -> Path:
+    """Where a run keeps its checkpoint while it trains: outside its directory, which is an output of DVC.
+
+    The name holds the code's version: what other code began is not continued.
+    """
+    where = hashlib.sha256(f"{folder.resolve()} {environment.code_version()}".encode()).hexdigest()[:12]
+    return project_root() / ".cache/checkpoints" / f"{folder.parent.name}-{folder.name}-{where}.pt"
+
+
+def rank(model: Recommender, split: Split, seconds: dict[str, float]) -> Ranked:
+    """Lists for the whole test, after a warm-up; adds ``warm_up`` and ``recommend`` to ``seconds``."""
     with environment.timed(seconds, "warm_up"):
         warm_up(model, split)
     with environment.timed(seconds, "recommend"):
         if isinstance(split, SessionSplit):
-            ranked = rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
-        else:
-            ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
-    record = {
-        "data": dataset.name,
+            return rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
+        return rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
+
+
+def describe_run(
+    model: Recommender, split: Split, method: str, ranked: Ranked, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What run.json says of any run: parameters, data, lists, cost, learning curve, machine."""
+    params = model.model_dump(mode="json")
+    return {
+        "data": split.name,
         "split": split.split,
-        "kind": kind,
+        "kind": model.kind,
         "method": method,
-        "base": settings.base(kind, method),  # type: ignore[arg-type]
         "params": params,
-        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
         "seed": params.get("seed"),
-        "sessions": sessions,
-        "history": model.history,
         "n_points": len(ranked.items),
         "lists_sha256": store.lists_hash(ranked.items),
         "device": used_device(params),
         "seconds": seconds,
+        "history": model.history,
         "peak_rss_mb": environment.peak_rss_mb(),
         "peak_gpu_mb": environment.peak_gpu_mb(),
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")},
         "approximate": split.meta.get("approximate"),
-        "command": command(dataset.name, split.split, method, overrides, seed, sessions),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **environment.describe(),
     }
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores)
-    return folder
 
 
 def used_device(params: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
-"""Where networks run and in which precision: what every floor with a network shares. Imports torch."""
+"""Where and in what precision a network runs. Imports torch: not part of ``import contracts``."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from contracts.errors import UserError
 from contracts.threads import n_threads
 
 Device = Literal["auto", "cpu", "cuda"]
-DType = Literal["auto", "float32", "bf16"]
+DType = Literal["auto", "float32", "tf32", "bf16"]
 
 
 def pick_device(device: Device) -> torch.device:
@@ -30,8 +31,18 @@ def has_bf16(device: torch.device) -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def precision(dtype: DType, device: torch.device):
-    """A context in which matrix products run in bf16 (float32 elsewhere), or a plain one."""
+def precision(dtype: DType, device: torch.device) -> AbstractContextManager[None]:
+    """A context in which matrix products run in bf16 (``auto``: where that is native), TF32 (CUDA) or float32."""
     if dtype == "bf16" or (dtype == "auto" and has_bf16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    return _tf32() if dtype == "tf32" and device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def _tf32() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -24,6 +24,7 @@ class Sessions:
     groups      name -> int32 [sessions]: the user (...) a session belongs to
     attributes  name -> CSR [n_items, tokens]: what is known of an item besides its sessions
     vectors     name -> float32 [n_items, d]: given item vectors (text, image, ...); a zero row = unknown
+    weights     float32 [events], how strong each event is (a purchase more than a click); None: all alike
     """
 
     items: np.ndarray
@@ -33,6 +34,7 @@ class Sessions:
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
     attributes: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         expected = {"items": np.int32, "times": np.float64, "offsets": np.int64}
@@ -40,6 +42,9 @@ class Sessions:
             found = getattr(self, name).dtype
             if found != dtype:
                 raise TypeError(f"Sessions.{name}: expected {np.dtype(dtype)}, found {found}")
+        if self.weights is not None and (self.weights.dtype != np.float32 or len(self.weights) != len(self.items)):
+            raise ValueError(f"Sessions.weights: expected one float32 per event, found {self.weights.dtype}"
+                             f" x {len(self.weights)} for {len(self.items)} events")  # fmt: skip
         if len(self.items) != len(self.times) or len(self.items) != self.offsets[-1]:
             raise ValueError(
                 f"Sessions: {len(self.items)} items, {len(self.times)} times and "
@@ -87,6 +92,7 @@ class Sessions:
             times=self.times[index],
             offsets=offsets,
             groups={name: column[rows] for name, column in self.groups.items()},
+            weights=None if self.weights is None else self.weights[index],
         )
 
     @classmethod

@@ -106,6 +106,23 @@ def random_codes(n_items: int, n: int, k: int, rng: np.random.Generator) -> np.n
     return rng.integers(1 << k, size=(n_items, n), dtype=code_dtype(k))
 
 
+def release_codes(
+    vectors: np.ndarray | None, known: np.ndarray, n: int, k: int, dim: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Codes [items, N] as the authors' release makes them (methods spec, differences 3, 5 and 6).
+
+    DLSH of vectors whose columns are standardised first; items that are not ``known`` have random normal
+    vectors, and so have all where ``vectors`` is None: its "random" codes are DLSH of noise, in uneven
+    buckets. It packs 16 bits per depth and takes them modulo the width: K of them count, as here.
+    """
+    filled = rng.standard_normal((len(known), dim if vectors is None else vectors.shape[1]), dtype=np.float32)
+    if vectors is not None:
+        filled[known] = vectors[known]
+    deviation = filled.std(axis=0)
+    standard = (filled - filled.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    return DLSH(standard, n, k, rng).encode(standard)
+
+
 def encode(
     vectors: np.ndarray, known: np.ndarray, coder: CoderName, n: int, k: int, rng: np.random.Generator
 ) -> np.ndarray:

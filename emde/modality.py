@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from importlib.metadata import version
+from typing import Annotated, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import Interactions, Sessions, UserError
 from emde import graph
-from emde.coders import CoderName, encode, random_codes
+from emde.cache import cached
+from emde.coders import CoderName, encode, random_codes, release_codes
 
 log = logging.getLogger("emde")
+Variant = Literal["paper", "release"]
 RANDOM, ATTRIBUTES = "random", "attributes"
 
 
@@ -84,7 +87,9 @@ def item_vectors(train: Sessions | Interactions, modality: Modality) -> tuple[np
         given = np.asarray(train.vectors[name], np.float32)
         return given, np.asarray(given.any(axis=1))
     found = edges(train, modality.group)
-    return graph.propagate(found, train.n_items, modality.dim, modality.iterations, modality.seed)
+    settings = (train.n_items, modality.dim, modality.iterations, modality.seed)
+    inputs = [f"pycleora {version('pycleora')}, numpy {version('numpy')}, {settings}", "\n".join(found)]
+    return cached(inputs, lambda: graph.propagate(found, *settings))
 
 
 def item_codes(
@@ -94,6 +99,7 @@ def item_codes(
     n: int,
     k: int,
     rng: np.random.Generator,
+    variant: Variant = "paper",
 ) -> np.ndarray:
     """Codes of the whole catalogue in every modality: uint8 / uint16 [items, modalities * N].
 
@@ -102,11 +108,17 @@ def item_codes(
     columns = []
     for modality in expand(modalities, train.attributes):
         child = rng.spawn(1)[0]
-        if modality.group == RANDOM:
+        vectors, known = None, np.zeros(train.n_items, bool)
+        if modality.group != RANDOM:
+            vectors, known = item_vectors(train, modality)
+            if not known.all():
+                log.info(
+                    "modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known)
+                )
+        if variant == "release" and coder == "dlsh":
+            columns.append(release_codes(vectors, known, n, k, modality.dim, child))
+        elif vectors is None:
             columns.append(random_codes(train.n_items, n, k, child))
-            continue
-        vectors, known = item_vectors(train, modality)
-        if not known.all():
-            log.info("modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known))
-        columns.append(encode(vectors, known, coder, n, k, child))
+        else:
+            columns.append(encode(vectors, known, coder, n, k, child))
     return np.concatenate(columns, axis=1)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
+import scipy.sparse as sp
 import torch
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 from torch.nn import functional as F
 
-from contracts import Interactions, Recommender, Sessions
+from contracts import Checkpoint, Interactions, Recommender, Sessions
+from contracts.device import Device, DType, pick_device, precision
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
-from emde.modality import Modalities, Modality, item_codes
+from emde.modality import Modalities, Modality, Variant, item_codes
 from emde.network import SketchNetwork
-from emde.train import Device, DType, fit_network, pick_device, precision
+from emde.train import Trainer, Training
 
-Variant = Literal["paper", "release"]
 NETWORK = "network."
 BATCH = 512
 """Rows scored at once."""
 
 
-class SketchModel(BaseModel):
+class SketchModel(Recommender):
     """Hyper-parameters and machinery of every EMDE model with a network."""
 
     modalities: Modalities = Field(
@@ -39,12 +40,20 @@ class SketchModel(BaseModel):
     batch_size: int = Field(512, ge=2)
     lr: float = Field(0.0005, gt=0, description="Adam's learning rate")
     gamma: float = Field(1.0, gt=0, le=1, description="factor on the learning rate after each epoch")
+    validation: float = Field(
+        0.0, ge=0, lt=1, description="share of the last sessions (or users) held out to keep the best epoch; 0: none"
+    )
+    patience: int = Field(1, ge=1, description="epochs without a better one after which training stops, if held out")
     decoder: Decoder = Field("gmean", description="from the output sketch to item scores (paper 3.3.5)")
     variant: Variant = Field(
         "paper",
-        description="release: softmax over strided groups, as in the authors' code (methods spec, difference 2)",
+        description="release: softmax over strided groups, codes of standardised vectors, DLSH of noise for random "
+        "codes, as in the authors' code; its decoder is popularity",
     )
-    dtype: DType = Field("auto", description="matrix products: bf16, float32, or auto (bf16 where it is native)")
+    dtype: DType = Field(
+        "auto", description="matrix products: bf16, float32, tf32 (CUDA only), or auto (bf16 where it is native)"
+    )
+    graphs: bool = Field(False, description="CUDA only: torch.compile the network into CUDA graphs")
     device: Device = "auto"
     seed: int = Field(0, ge=0)
 
@@ -61,38 +70,53 @@ class SketchModel(BaseModel):
         return codes_rng, torch.Generator().manual_seed(int(torch_rng.integers(1 << 62)))
 
     def _codes(self, train: Sessions | Interactions, rng: np.random.Generator) -> np.ndarray:
-        return item_codes(train, self.modalities, self.coder, self.n, self.k, rng)
+        return item_codes(train, self.modalities, self.coder, self.n, self.k, rng, self.variant)
 
     def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> SketchNetwork:
         cells = rows * self.width
         network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng)
-        return network.to(pick_device(self.device))
+        network = network.to(pick_device(self.device))
+        if self.graphs and network.device.type == "cuda":
+            network.compile(mode="reduce-overhead")
+        return network
 
-    def _train(self, network: SketchNetwork, n_examples: int, batch_loss, rng: torch.Generator) -> None:
-        fit_network(
-            network, n_examples, batch_loss, epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-            gamma=self.gamma, dtype=self.dtype, rng=rng, description=f"train {type(self).__name__}",
-        )  # fmt: skip
+    def _train(
+        self,
+        network: SketchNetwork,
+        codes: np.ndarray,
+        counts: np.ndarray,
+        n_examples: int,
+        batch_loss: Callable[[torch.Tensor], torch.Tensor],
+        validate: Callable[[], float],
+        rng: torch.Generator,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Train, and keep what was learned as arrays on the CPU.
 
-    def _keep(self, model: Recommender, network: SketchNetwork, codes: np.ndarray, counts: np.ndarray) -> None:
-        """Move what was learned into the recommender's state (arrays on the CPU)."""
-        arrays = {NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        model._state = {**arrays, "codes": codes, "prior": popularity_prior(codes, self.width, counts)}
+        counts    training events per item [items]
+        validate  asked after each epoch where ``validation`` holds something out; ``recommend`` works by then
+        """
+        self._state = {"codes": codes, "prior": popularity_prior(codes, self.width, counts)}
         self._network, self._lookup = network, None
+        settings = Training(self.epochs, self.batch_size, self.lr, self.gamma, self.patience, self.dtype)
+        trainer = Trainer(network, n_examples, batch_loss, validate if self.validation else None, settings, rng)
+        trainer.fit(checkpoint, f"train {type(self).__name__}")
+        self._history = trainer.history
+        self._state.update({NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
-    def _ready(self, model: Recommender, n_inputs: int) -> tuple[SketchNetwork, ItemLookup]:
+    def _ready(self, n_inputs: int) -> tuple[SketchNetwork, ItemLookup]:
         """The network and the item look-up, rebuilt from the state after ``load``."""
         if self._network is None:
-            network = self._new_network(n_inputs, model._state["codes"].shape[1], torch.Generator())
+            network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator())
             arrays = {
                 name.removeprefix(NETWORK): torch.from_numpy(value)
-                for name, value in model._state.items()
+                for name, value in self._state.items()
                 if name.startswith(NETWORK)
             }
             network.load_state_dict(arrays)
             self._network = network.eval()
         if self._lookup is None:
-            self._lookup = ItemLookup(model._state["codes"], self.width, pick_device(self.device))
+            self._lookup = ItemLookup(self._state["codes"], self.width, pick_device(self.device))
         return self._network, self._lookup
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
@@ -108,10 +132,11 @@ class SketchModel(BaseModel):
         return F.log_softmax(strided, dim=2).reshape(len(logits), -1, self.width)
 
     @torch.no_grad()
-    def _scores(self, model: Recommender, network: SketchNetwork, lookup: ItemLookup, inputs: torch.Tensor):
-        """Item scores, numpy float32 [B, items], of input sketches [B, cells]."""
+    def _best(
+        self, network: SketchNetwork, lookup: ItemLookup, inputs: torch.Tensor, k: int, exclude: sp.csr_matrix | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k best (items, scores) [B, k] for input sketches [B, cells]."""
         with precision(self.dtype, inputs.device):
             logits = network(inputs)
         p = torch.exp(self.log_probabilities(logits))
-        prior = torch.from_numpy(model._state["prior"]).to(p.device)
-        return lookup.score(p, self.decoder, prior).cpu().numpy()
+        return lookup.best(p, self.decoder, k, torch.from_numpy(self._state["prior"]), exclude)

@@ -3,11 +3,58 @@
 The sketch of a weighted multiset is, for every row r (one depth of one modality), a histogram of
 width W = 2^K: S[r, c] = sum of the weights of the items whose code at r is c. Sketches add up, have
 a constant size and do not depend on the number of items in the catalogue.
+
+``sketch`` builds a batch of them from events on a device; ``Sketch`` is one of them in NumPy, fed from a
+stream. Both give the same numbers.
 """
 
 from __future__ import annotations
 
+from typing import Self
+
+import numpy as np
 import torch
+
+
+class Sketch:
+    """One sketch that is updated as items come and go; float64, so that what was added can be taken away.
+
+    codes   integer [items, R]    width  W
+    counts  [R, W], the histograms
+    """
+
+    def __init__(self, codes: np.ndarray, width: int, counts: np.ndarray | None = None) -> None:
+        self.codes, self.width = codes, width
+        self.counts = np.zeros((codes.shape[1], width)) if counts is None else counts
+
+    def update(self, items: np.ndarray, weights: np.ndarray | float = 1.0) -> Self:
+        """Add items with their weights (negative ones take away); in place."""
+        rows = np.arange(self.codes.shape[1])
+        values = np.broadcast_to(np.asarray(weights, np.float64), np.shape(items))
+        np.add.at(self.counts, (rows, self.codes[items]), values[:, None])
+        return self
+
+    def fade(self, factor: float) -> Self:
+        """Multiply by alpha^(w seconds), as time passes; in place."""
+        self.counts *= factor
+        return self
+
+    def __add__(self, other: Sketch) -> Sketch:
+        """The sketch of both multisets (of two shards of a stream, say)."""
+        return Sketch(self.codes, self.width, self.counts + other.counts)
+
+    def __sub__(self, other: Sketch) -> Sketch:
+        """The sketch of what is in the first but not in the second."""
+        return Sketch(self.codes, self.width, self.counts - other.counts)
+
+    def count(self, items: np.ndarray) -> np.ndarray:
+        """Count-min estimate of the weight of items: the least of their buckets, never below the truth."""
+        return self.counts[np.arange(self.codes.shape[1]), self.codes[items]].min(axis=1)
+
+    def normalized(self, order: int) -> np.ndarray:
+        """The histograms, each divided by its L1 or L2 norm; a zero row stays zero."""
+        norms = np.linalg.norm(self.counts, ord=order, axis=1, keepdims=True)
+        return self.counts / np.maximum(norms, 1e-12)
 
 
 def sketch(

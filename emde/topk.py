@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -9,15 +12,17 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field, PrivateAttr
 
-from contracts import Interactions, TopKRecommender, UserError, require_events, top_k
+from contracts import Interactions, TopKRecommender, UserError, require_events
+from contracts.device import Device, pick_device
 from emde.coders import CoderName
 from emde.decode import ItemLookup
 from emde.modality import Modalities, Modality, item_codes
 from emde.model import BATCH, SketchModel
 from emde.sketch import normalize, ragged, sketch
-from emde.train import Device, pick_device
 
 USER_GRAPH = (Modality(group="user"),)
+VALID_K = 20
+"""Length of the lists whose recall chooses the epoch."""
 
 
 class TopKEMDE(SketchModel, TopKRecommender):
@@ -40,53 +45,73 @@ class TopKEMDE(SketchModel, TopKRecommender):
 
     def fit(self, train: Interactions) -> Self:
         require_events(train, "emde")
+        parts = {"liked": train.liked, "disliked": train.disliked, "weights": train.weights}
+        checkpoint = self.checkpoint(parts)
+        kept = len(train) - int(len(train) * self.validation)
+        train, held_out = train.take(slice(0, kept)), train.take(slice(kept, len(train)))
         codes_rng, rng = self._rngs()
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
-        table = torch.from_numpy(codes.astype(np.int64)).to(device)
-        users = np.flatnonzero(np.diff(train.liked.indptr) >= 2)
-        liked = _Rows(train.liked[users], device)
-        disliked = self._disliked(train.take(users), device)
+        table = torch.from_numpy(codes).to(device)
+        users = train.take(np.flatnonzero(np.diff(train.liked.indptr) >= 2))
+        liked, disliked = _liked(users, device), self._disliked(users, device)
         network = self._new_network(2 if self.dislikes else 1, codes.shape[1], rng)
 
         def batch_loss(batch: torch.Tensor) -> torch.Tensor:
-            given, wanted = _split(liked, batch, self.input_share, rng)
-            inputs = self._inputs(table, given, len(batch), disliked and disliked.of(batch))
+            given, wanted = _split(liked.of(batch), len(batch), self.input_share, rng)
+            log_p = self.log_probabilities(network(self._inputs(table, given, disliked, batch)))
             shape = (len(batch), table.shape[1], self.width)
-            target = normalize(sketch(table, wanted[0], wanted[1], _ones(wanted[0]), shape), 1)
-            return -(target * self.log_probabilities(network(inputs))).sum(-1).mean()
+            target = normalize(sketch(table, wanted.items, wanted.owner, wanted.weights, shape), 1)
+            return -(target * log_p).sum(-1).mean()
 
-        self._train(network, len(users), batch_loss, rng)
-        self._keep(self, network, codes, np.bincount(train.liked.indices, minlength=train.n_items))
+        counts = np.bincount(train.liked.indices, minlength=train.n_items)
+        validate = partial(self._recall, held_out)
+        self._train(network, codes, counts, len(users), batch_loss, validate, rng, checkpoint)
         return self
+
+    def _recall(self, users: Interactions) -> float:
+        """Mean recall in lists of 20 of the last items of users whose first ``input_share`` are given."""
+        sizes = np.diff(users.liked.indptr)
+        place = np.arange(users.liked.nnz) - np.repeat(users.liked.indptr[:-1], sizes)
+        given = users.liked.copy()
+        given.data = (place < np.repeat(np.ceil(sizes * self.input_share), sizes)).astype(np.float32)
+        wanted = users.liked - given
+        given.eliminate_zeros()
+        wanted.eliminate_zeros()
+        known = np.flatnonzero(np.diff(wanted.indptr))
+        profiles = replace(users, liked=given, weights=None).take(known)
+        items, _ = self.recommend(profiles, VALID_K, profiles.liked)
+        hits = wanted[np.repeat(known, VALID_K), np.maximum(items, 0).ravel()].reshape(len(known), VALID_K)
+        possible = np.minimum(np.diff(wanted.indptr)[known], VALID_K)
+        return float(np.mean(np.asarray((hits != 0).sum(axis=1)).ravel() / possible)) if len(known) else 0.0
 
     def _disliked(self, users: Interactions, device: torch.device) -> _Rows | None:
         if not self.dislikes:
             return None
         if users.disliked is None:
             raise UserError("emde: 'dislikes': expected data with ratings below the threshold, found none")
-        return _Rows(users.disliked, device)
+        return _Rows(users.disliked, None, device)
 
-    def _inputs(self, codes: torch.Tensor, liked, batch: int, disliked) -> torch.Tensor:
-        """L2-normalised input sketches [B, inputs * R * W]; liked and disliked are (items, rows) pairs."""
-        shape = (batch, codes.shape[1], self.width)
-        parts = [liked] if disliked is None else [liked, disliked]
-        sketches = [sketch(codes, items, rows, _ones(items), shape) for items, rows in parts]
+    def _inputs(self, codes: torch.Tensor, liked: _Items, disliked: _Rows | None, batch: torch.Tensor) -> torch.Tensor:
+        """L2-normalised input sketches [B, inputs * R * W] of what each user likes (and dislikes)."""
+        shape = (len(batch), codes.shape[1], self.width)
+        parts = [liked] if disliked is None else [liked, disliked.of(batch)]
+        sketches = [sketch(codes, part.items, part.owner, part.weights, shape) for part in parts]
         return torch.cat([normalize(s, 2).flatten(1) for s in sketches], dim=1)
 
     def recommend(
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        network, lookup = self._ready(self, 2 if self.dislikes else 1)
+        network, lookup = self._ready(2 if self.dislikes else 1)
         device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"].astype(np.int64)).to(device)
-        liked, disliked = _Rows(profiles.liked, device), self._disliked(profiles, device)
+        table = torch.from_numpy(self._state["codes"]).to(device)
+        liked, disliked = _liked(profiles, device), self._disliked(profiles, device)
 
-        def score(batch: torch.Tensor) -> np.ndarray:
-            inputs = self._inputs(table, liked.of(batch), len(batch), disliked and disliked.of(batch))
-            return self._scores(self, network, lookup, inputs)
+        def best(batch: torch.Tensor, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
+            inputs = self._inputs(table, liked.of(batch), disliked, batch)
+            return self._best(network, lookup, inputs, k, hidden)
 
-        return _rank(score, len(profiles), k, exclude)
+        return _in_batches(best, len(profiles), k, exclude)
 
 
 class PureEMDE(TopKRecommender):
@@ -124,61 +149,75 @@ class PureEMDE(TopKRecommender):
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"].astype(np.int64)).to(device)
+        table = torch.from_numpy(self._state["codes"]).to(device)
         if self._lookup is None:
             self._lookup = ItemLookup(self._state["codes"], 1 << self.k, device)
-        lookup, decoder = self._lookup, self.decoder
-        liked = _Rows(profiles.liked, device)
+        lookup, liked = self._lookup, _liked(profiles, device)
+        factor = self._state["popularity"] if self.popularity else None
 
-        def score(batch: torch.Tensor) -> np.ndarray:
-            items, rows = liked.of(batch)
+        def best(batch: torch.Tensor, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
+            own = liked.of(batch)
             shape = (len(batch), table.shape[1], 1 << self.k)
-            shares = normalize(sketch(table, items, rows, _ones(items), shape), 1)
-            density = lookup.score(shares + self.floor, decoder).cpu().numpy()
-            return density * self._state["popularity"] if self.popularity else density
+            shares = normalize(sketch(table, own.items, own.owner, own.weights, shape), 1)
+            return lookup.best(shares + self.floor, self.decoder, k, exclude=hidden, factor=factor)
 
-        return _rank(score, len(profiles), k, exclude)
+        return _in_batches(best, len(profiles), k, exclude)
 
 
-def _ones(items: torch.Tensor) -> torch.Tensor:
-    """Weight 1 for each item, float32."""
-    return torch.ones(len(items), device=items.device)
+@dataclass(frozen=True)
+class _Items:
+    """Weighted items, each with its owner: a user's place in the batch. Parallel tensors."""
+
+    items: torch.Tensor
+    owner: torch.Tensor
+    weights: torch.Tensor
+
+    def __getitem__(self, which: torch.Tensor) -> _Items:
+        return _Items(self.items[which], self.owner[which], self.weights[which])
 
 
 class _Rows:
-    """CSR rows on a device."""
+    """CSR rows on a device; an entry weighs 1 where ``weights`` (the same pattern) says nothing else."""
 
-    def __init__(self, matrix: sp.csr_matrix, device: torch.device) -> None:
+    def __init__(self, matrix: sp.csr_matrix, weights: sp.csr_matrix | None, device: torch.device) -> None:
+        values = np.ones(matrix.nnz, np.float32) if weights is None else weights.data.astype(np.float32)
         self.items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
         self.offsets = torch.from_numpy(matrix.indptr.astype(np.int64)).to(device)
+        self.weights = torch.from_numpy(values).to(device)
 
-    def of(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(items, position in the batch) of the stored entries of the rows ``batch``."""
+    def of(self, batch: torch.Tensor) -> _Items:
+        """The stored entries of the rows ``batch``."""
         batch = batch.to(self.offsets.device)
-        events, rows = ragged(self.offsets[batch], self.offsets[batch + 1])
-        return self.items[events], rows
+        events, owner = ragged(self.offsets[batch], self.offsets[batch + 1])
+        return _Items(self.items[events], owner, self.weights[events])
 
 
-def _split(rows: _Rows, batch: torch.Tensor, share: float, rng: torch.Generator):
-    """Shuffle each user's items and cut: ((items, rows) given, (items, rows) wanted).
+def _liked(users: Interactions, device: torch.device) -> _Rows:
+    return _Rows(users.liked, users.weights, device)
+
+
+def _split(liked: _Items, users: int, share: float, rng: torch.Generator) -> tuple[_Items, _Items]:
+    """Shuffle each user's items and cut: (given, wanted).
 
     At least one item is wanted and at least one is given.
     """
-    items, owner = rows.of(batch)
-    keys = owner + torch.rand(len(items), generator=rng).double().to(owner.device)
-    order = torch.argsort(keys)
-    items, owner = items[order], owner[order]
-    counts = torch.bincount(owner, minlength=len(batch))
-    position = torch.arange(len(items), device=items.device) - (torch.cumsum(counts, 0) - counts)[owner]
-    n_given = torch.minimum((counts * share).ceil().long(), counts - 1)
-    given = position < n_given[owner]
-    return (items[given], owner[given]), (items[~given], owner[~given])
+    keys = liked.owner + torch.rand(len(liked.items), generator=rng).double().to(liked.owner.device)
+    liked = liked[torch.argsort(keys)]
+    counts = torch.bincount(liked.owner, minlength=users)
+    place = torch.arange(len(liked.items), device=counts.device) - (torch.cumsum(counts, 0) - counts)[liked.owner]
+    given = place < torch.minimum((counts * share).ceil().long(), counts - 1)[liked.owner]
+    return liked[given], liked[~given]
 
 
-def _rank(score, n: int, k: int, exclude: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
+def _in_batches(
+    best: Callable[[torch.Tensor, sp.csr_matrix | None], tuple[np.ndarray, np.ndarray]],
+    n: int,
+    k: int,
+    exclude: sp.csr_matrix | None,
+) -> tuple[np.ndarray, np.ndarray]:
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     for row in range(0, n, BATCH):
         rows = slice(row, min(row + BATCH, n))
-        block = score(torch.arange(rows.start, rows.stop))
-        items[rows], scores[rows] = top_k(block, k, None if exclude is None else exclude[rows])
+        hidden = None if exclude is None else exclude[rows]
+        items[rows], scores[rows] = best(torch.arange(rows.start, rows.stop), hidden)
     return items, scores

@@ -2,76 +2,138 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from contracts import UserError, n_threads
+from contracts import Checkpoint
+from contracts.device import DType, precision
 from contracts.progress import progress
+from emde.meter import Meter
 from emde.network import SketchNetwork
 
-Device = Literal["auto", "cpu", "cuda"]
-DType = Literal["auto", "float32", "bf16"]
+log = logging.getLogger("emde")
 
 
-def pick_device(device: Device) -> torch.device:
-    """``auto`` takes the GPU if there is one. Also sets torch's CPU threads to ours."""
-    torch.set_num_threads(n_threads())
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise UserError("device: expected a CUDA device for 'cuda', found none that torch can use")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained; the fields are those of ``SketchModel``."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    gamma: float
+    patience: int
+    dtype: DType
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bf16 are native (and hence fast) on this device."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def precision(dtype: DType, device: torch.device):
-    """A context in which matrix products run in bf16 (float32 elsewhere), or a plain one."""
-    if dtype == "bf16" or (dtype == "auto" and has_bf16(device)):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def fit_network(
-    network: SketchNetwork,
-    n_examples: int,
-    batch_loss: Callable[[torch.Tensor], torch.Tensor],
-    *,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    gamma: float,
-    dtype: DType,
-    rng: torch.Generator,
-    description: str,
-) -> None:
+class Trainer:
     """Adam(0.9, 0.999) over shuffled mini-batches; the rate is multiplied by gamma after each epoch.
 
+    network     trained in place
+    n_examples  examples of one epoch; a last batch of one is left out: batch normalisation needs two
     batch_loss  maps example indices int64 [batch] (on the CPU) to the mean loss of that batch
-    A last batch of one example is left out: batch normalisation needs two.
+    validate    called after each epoch, larger is better: the best epoch's weights are kept, and training
+                ends after ``patience`` epochs without a better one. None: the last epoch is kept
+    rng         order of the examples, and whatever batch_loss and the network draw
+
+    ``history`` is the learning curve. All that decides the rest of a run is in ``_state``: continued from a
+    checkpoint it gives, on the CPU, the same bits as unbroken.
     """
-    device = next(network.parameters()).device
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=(0.9, 0.999), fused=True)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
-    network.train()
-    starts = [start for start in range(0, n_examples, batch_size) if n_examples - start > 1]
-    with progress(description, epochs * len(starts)) as advance:
-        for epoch in range(epochs):
-            order = torch.randperm(n_examples, generator=rng)
-            for start in starts:
-                with precision(dtype, device):
-                    loss = batch_loss(order[start : start + batch_size])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                advance(note=f"epoch {epoch + 1} loss {loss.item():.4f}")
-            if starts:
-                schedule.step()
-    network.eval()
+
+    def __init__(
+        self,
+        network: SketchNetwork,
+        n_examples: int,
+        batch_loss: Callable[[torch.Tensor], torch.Tensor],
+        validate: Callable[[], float] | None,
+        settings: Training,
+        rng: torch.Generator,
+    ) -> None:
+        self.network, self.batch_loss, self.validate = network, batch_loss, validate
+        self.settings, self.rng = settings, rng
+        self.n_examples = n_examples
+        self.starts = [start for start in range(0, n_examples, settings.batch_size) if n_examples - start > 1]
+        self.device = network.device
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.9, 0.999), fused=True)
+        self.epoch = self.step = 0
+        self.order = torch.zeros(0, dtype=torch.int64)
+        self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    def fit(self, checkpoint: Checkpoint, description: str) -> None:
+        """Train to the end, from the checkpoint if it holds a state; leaves the network in evaluation mode."""
+        found = checkpoint.restore()
+        if found is not None:
+            self._load(found)
+        steps, meter = len(self.starts), Meter(self.network, self.settings.dtype)
+        with progress(description, self.settings.epochs * steps) as advance:
+            advance(self.epoch * steps + self.step)
+            while self.epoch < self.settings.epochs and not self._stalled():
+                if self.step == 0:
+                    self._begin_epoch()
+                while self.step < steps:
+                    loss = self._step(self.starts[self.step])
+                    advance(note=meter.note(self.epoch, loss, self.settings.batch_size))
+                    if checkpoint.due():
+                        checkpoint.save(self._state())
+                self._end_epoch()
+        if self.best:
+            self.network.load_state_dict(self.best)
+        self.network.eval()
+
+    def _begin_epoch(self) -> None:
+        self.order = torch.randperm(self.n_examples, generator=self.rng)
+        self.loss.zero_()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.lr * self.settings.gamma**self.epoch
+
+    def _step(self, start: int) -> torch.Tensor:
+        self.network.train()
+        batch = self.order[start : start + self.settings.batch_size]
+        with precision(self.settings.dtype, self.device):
+            loss = self.batch_loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.loss += loss.detach() * len(batch)
+        self.step += 1
+        return loss.detach()
+
+    def _end_epoch(self) -> None:
+        seen = min(self.n_examples, len(self.starts) * self.settings.batch_size)
+        self.epoch, self.step = self.epoch + 1, 0
+        row = {"epoch": float(self.epoch), "loss": float(self.loss) / max(seen, 1)}
+        if self.validate is not None:
+            self.network.eval()
+            row["valid"] = self.validate()
+            if all(row["valid"] > earlier["valid"] for earlier in self.history):
+                self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.history.append(row)
+        log.info("%s", ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
+
+    def _stalled(self) -> bool:
+        """Whether the best epoch lies ``patience`` epochs back."""
+        if self.validate is None or not self.history:
+            return False
+        values = [row["valid"] for row in self.history]
+        return len(values) - 1 - values.index(max(values)) >= self.settings.patience
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "best": self.best,
+            "rng": self.rng.get_state(), "order": self.order, "loss": self.loss, "history": self.history,
+            "epoch": self.epoch, "step": self.step,
+        }  # fmt: skip
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.set_state(state["rng"])
+        self.loss.copy_(state["loss"])
+        self.best, self.order, self.history = state["best"], state["order"], state["history"]
+        self.epoch, self.step = state["epoch"], state["step"]

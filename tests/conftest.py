@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("EMDE_THREADS", "2")
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, os.environ["EMDE_THREADS"])
+os.environ.setdefault("EMDE_CACHE", "")  # no item vectors kept between tests
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other where cores are shared
 
 PROJECT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts import UserError
-from emde.coders import DLSH, ProductQuantizer, code_dtype, encode, random_codes
+from emde.coders import DLSH, ProductQuantizer, code_dtype, encode, random_codes, release_codes
 
 
 def cloud(n: int = 400, dim: int = 10, seed: int = 0) -> np.ndarray:
@@ -135,3 +135,25 @@ def test_random_codes_are_uniform() -> None:
 def test_unknown_coder() -> None:
     with pytest.raises(UserError, match="expected one of dlsh, pq, opq, random, found 'lsh'"):
         encode(cloud(), np.ones(400, bool), "lsh", 2, 2, np.random.default_rng(0))
+
+
+def test_release_codes_are_dlsh_of_standardised_vectors() -> None:
+    """Scaling and shifting columns changes nothing; DLSH itself sees it."""
+    vectors, known = cloud(500, 12), np.ones(500, bool)
+    moved = vectors * np.linspace(0.1, 30, 12, dtype=np.float32) + 5
+    first, other = (release_codes(x, known, 20, 4, 0, np.random.default_rng(0)) for x in (vectors, moved))
+    assert (first == other).mean() > 0.999
+    plain, bent = (DLSH(x, 20, 4, np.random.default_rng(0)).encode(x) for x in (vectors, moved))
+    assert (plain == bent).mean() < 0.8
+
+
+def test_release_random_codes_fill_buckets_unevenly() -> None:
+    none = np.zeros(4000, bool)
+    shares = []
+    for codes in (
+        release_codes(None, none, 30, 4, 64, np.random.default_rng(0)),
+        random_codes(4000, 30, 4, np.random.default_rng(0)),
+    ):
+        assert codes.shape == (4000, 30)
+        shares.append(np.stack([np.bincount(column, minlength=16) for column in codes.T]).std() / 250)
+    assert shares[0] > 10 * shares[1]

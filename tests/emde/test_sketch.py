@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emde.sketch import decay, normalize, ragged, sketch
+from emde.sketch import Sketch, decay, normalize, ragged, sketch
 
 WIDTH, DEPTH, N_ITEMS = 8, 5, 12
 CODES = torch.from_numpy(np.random.default_rng(0).integers(0, WIDTH, (N_ITEMS, DEPTH)))
@@ -100,3 +100,57 @@ def test_ragged(ranges) -> None:
 def test_a_range_that_ends_before_it_starts_is_empty() -> None:
     events, rows = ragged(torch.tensor([3, 1]), torch.tensor([2, 3]))
     assert (events.tolist(), rows.tolist()) == ([1, 2], [1, 1])
+
+
+def stream(events) -> Sketch:
+    """The events one after the other, the sketch index ignored."""
+    found = Sketch(CODES.numpy(), WIDTH)
+    for item, _, weight in events:
+        found.update(np.array([item]), weight)
+    return found
+
+
+@given(EVENTS)
+def test_numpy_and_torch_agree(events) -> None:
+    batch = build([(item, 0, weight) for item, _, weight in events])
+    np.testing.assert_array_equal(stream(events).counts, batch[0].numpy())
+    at_once = Sketch(CODES.numpy(), WIDTH).update(
+        np.array([item for item, _, _ in events], np.int64), np.array([weight for _, _, weight in events])
+    )
+    np.testing.assert_array_equal(at_once.counts, stream(events).counts)
+    for order in (1, 2):
+        np.testing.assert_allclose(stream(events).normalized(order), normalize(batch, order)[0].numpy(), atol=1e-6)
+
+
+@given(EVENTS, EVENTS)
+def test_merge_and_subtract(left, right) -> None:
+    both = stream(left) + stream(right)
+    np.testing.assert_array_equal(both.counts, stream(left + right).counts)
+    np.testing.assert_array_equal((both - stream(right)).counts, stream(left).counts)
+    forgotten = stream(left + right)
+    for item, _, weight in right:
+        forgotten.update(np.array([item]), -weight)
+    np.testing.assert_array_equal(forgotten.counts, stream(left).counts)
+
+
+@given(EVENTS)
+def test_count_min_is_never_below_the_truth(events) -> None:
+    truth = np.zeros(N_ITEMS)
+    for item, _, weight in events:
+        truth[item] += weight
+    estimate = stream(events).count(np.arange(N_ITEMS))
+    assert (estimate >= truth).all()
+    alone = np.array([len({tuple(CODES[i].tolist()) for i in {item for item, _, _ in events}}) <= 1])
+    if alone:
+        np.testing.assert_array_equal(estimate[truth > 0], truth[truth > 0])
+
+
+def test_fading_as_time_passes_is_decay_by_age() -> None:
+    """Updated one by one with sketch <- alpha^(w gap) sketch, as the paper writes it, or weighted by age at once."""
+    items, times = np.array([3, 1, 3, 7]), np.array([0.0, 40.0, 45.0, 300.0])
+    faded = Sketch(CODES.numpy(), WIDTH)
+    for item, gap in zip(items, np.diff(times, prepend=0.0), strict=True):
+        faded.fade(0.9 ** (0.01 * gap)).update(np.array([item]))
+    weights = decay(torch.from_numpy(times[-1] - times), 0.9, 0.01)
+    at_once = sketch(CODES, torch.from_numpy(items), torch.zeros(4, dtype=torch.int64), weights, (1, DEPTH, WIDTH))
+    np.testing.assert_allclose(faded.counts, at_once[0].numpy(), rtol=1e-6)

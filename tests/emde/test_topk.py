@@ -64,18 +64,18 @@ def test_dislikes_are_an_input() -> None:
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
 def test_split_of_a_users_items(share: float) -> None:
     lists = [[0, 1], [2, 3, 4], list(range(10)), list(range(5, 20))]
-    rows = _Rows(rows_of(lists, 20), torch.device("cpu"))
+    rows = _Rows(rows_of(lists, 20), None, torch.device("cpu"))
     batch = torch.tensor([2, 0, 3, 1])
     splits = set()
     for seed in range(5):
-        given, wanted = _split(rows, batch, share, torch.Generator().manual_seed(seed))
+        given, wanted = _split(rows.of(batch), 4, share, torch.Generator().manual_seed(seed))
         for position, user in enumerate(batch.tolist()):
-            one, other = (items[owner == position].tolist() for items, owner in (given, wanted))
+            one, other = (part.items[part.owner == position].tolist() for part in (given, wanted))
             assert sorted(one + other) == lists[user], "every item is on one side"
             assert len(one) == min(int(np.ceil(share * len(lists[user]) - 1e-6)), len(lists[user]) - 1)
             assert one
             assert other
-        splits.add(str(given[0].tolist()))
+        splits.add(str(given.items.tolist()))
     assert len(splits) == 5, "shuffled anew each time"
 
 
