@@ -53,6 +53,7 @@ class GRU4Rec(NeuralRecommender):
     epochs: int = Field(10, ge=0, description="passes over the sessions")
     batch_size: int = Field(32, ge=1, description="sessions walked through at a time")
     lr: float = Field(0.2, gt=0, description="learning rate of Adagrad")
+    weight_decay: float = Field(0.0, ge=0, le=0, description="none: the authors' version has no penalty on weights")
     momentum: float = Field(0.2, ge=0, lt=1, description="share of the last step that is repeated")
     embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of embedding entries dropped in training")
     hidden_dropout: float = Field(0.4, ge=0, lt=1, description="share of hidden units dropped in training")
