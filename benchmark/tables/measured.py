@@ -95,9 +95,9 @@ class Measured:
         keys: list[np.ndarray] = []
         columns: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
         for seed in range(len(seeds)):
-            parts = [np.flatnonzero((of_split == names.index(name)) & (of_seed == seed)) if name in names else []
-                     for name in splits]  # fmt: skip
-            rows = np.concatenate(parts).astype(np.int64)
+            codes = [names.index(name) if name in names else -1 for name in splits]
+            parts = [np.flatnonzero((of_split == code) & (of_seed == seed)) for code in codes]
+            rows = np.concatenate(parts)
             split = np.repeat(np.arange(len(splits)), [len(part) for part in parts])
             keys.append(np.stack([split, unit[rows]], axis=1))
             for name in wanted:
