@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark import search_report
 from benchmark.data.load import SessionSplit, TopKSplit, resolve_split
 from benchmark.data.registry import get
 from benchmark.methods import Kind
@@ -36,7 +37,7 @@ def search(
     fixed       parameters that are not searched but have these values in every trial
     sampler     random draws throughout, or Optuna's TPE after some random ones
     workers     processes, each with the configured threads
-    out         folder of the storages: <out>/<data>/<method>/<split>.db
+    out         <out>/<data>/<method>/<split>.db is the storage; the trials as a table and as plots lie beside it
     Raises UserError for a split that is not a tuning one and for a method without a declared space.
     """
     task = prepare(settings, data, method, split_name, points, sessions, fixed or {})
@@ -58,7 +59,7 @@ def search(
         raise UserError(f"search: a worker ended early; {path} keeps what it finished, the same command goes on")
     found = study.trials()
     best = max((t for t in found if t["state"] == "complete"), key=lambda t: (t[task.objective], -t["trial"]))
-    return {
+    result = {
         **{key: task.identity[key] for key in ("data", "split", "method", "points", "train", "fixed")},
         "objective": task.objective,
         "sampler": sampler,
@@ -69,6 +70,7 @@ def search(
         "entry": entry(task, best, len(found)),
         "file": str(path),
     }
+    return {**result, "report": search_report.write(result, path.parent, path.stem)}
 
 
 def _work(task: Task, path: Path, sampler: SamplerName, seed: int, trials: int) -> None:

@@ -66,9 +66,11 @@ def show_methods(result: Result) -> None:
 
 
 def show_list(result: Result) -> None:
-    rows = [[d["name"], d["kind"], ", ".join(d["splits"]), "yes" if d["prepared"] else "no", d["title"]]
+    rows = [[d["name"], d["kind"], d["comparable"], ", ".join(d["splits"]), d["here"], d["title"]]
             for d in result["data"]]  # fmt: skip
-    grid(["name", "kind", "splits", "prepared", "what"], rows)
+    grid(["name", "kind", "comparable", "splits", "here", "what"], rows)
+    line("comparable: paper = the paper's own data; public = a public split, compare with what others published for it")
+    line("here: by hand = a person must get the files first; emde data fetch NAME says which and where to put them")
 
 
 def show_stats(result: Result) -> None:
@@ -147,6 +149,8 @@ def show_search(result: Result) -> None:
     grid(["trial", "state", *metrics, "seconds", "parameters"], rows, title)
     line(result["entry"])
     line(f"trials: {result['file']}")
+    for what, path in result["report"].items():
+        line(f"{what}: {path}")
 
 
 def show_tree(result: Any, indent: str = "") -> None:

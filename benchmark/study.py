@@ -196,10 +196,12 @@ class Study:
 
     def _enqueue_new(self, seen: set[str]) -> bool:
         """Let the first random draw that is not ``seen`` wait; False where there is none."""
+        met = set[str]()
         for point in islice(draws(self.task.space, self.seed), TRIES + len(seen)):
-            if _key(self.task.params(point)) not in seen:
+            if _key(point) not in met and _key(self.task.params(point)) not in seen:
                 self._enqueue(point, "random")
                 return True
+            met.add(_key(point))
         return False
 
     def _run(self, trial: optuna.Trial) -> None:

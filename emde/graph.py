@@ -60,6 +60,33 @@ def propagate(edges: list[str], n_items: int, dim: int, iterations: int, seed: i
     return vectors, known
 
 
+def follow(train: Sessions) -> sp.csr_matrix:
+    """float32 CSR [items, items]: how often the column's item came right after the row's in a session."""
+    known = np.flatnonzero(train.items >= 0)
+    a, b = known[:-1], known[1:]
+    same = train.session_of_event[a] == train.session_of_event[b]
+    pairs = (train.items[a[same]], train.items[b[same]])
+    return sp.csr_matrix((np.ones(same.sum(), np.float32), pairs), shape=(train.n_items, train.n_items))
+
+
+def propagate_directed(matrix: sp.csr_matrix, dim: int, iterations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same iteration on a directed graph [items, items]: each item averages its successors and itself.
+
+    Cleora's hyperedges know no direction; here items are alike that are followed by the same ones. An item
+    counts once among its own successors, as in Cleora's reflexive graphs. Returns what ``propagate`` does;
+    items without any edge are unknown.
+    """
+    known = np.asarray(matrix.sum(0)).ravel() + np.asarray(matrix.sum(1)).ravel() > 0
+    averages = (matrix + sp.identity(matrix.shape[0], np.float32, "csr")).tocsr()
+    averages = sp.diags_array((1 / np.asarray(averages.sum(1)).ravel()).astype(np.float32)) @ averages
+    z = np.random.default_rng(seed).uniform(-1, 1, (matrix.shape[0], dim)).astype(np.float32)
+    for _ in range(iterations):
+        z = averages @ z
+        z /= np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    z[~known] = 0
+    return z, known
+
+
 def session_edges(train: Sessions) -> list[str]:
     """Hyperedges of the items of each session."""
     return hyperedges(train.session_of_event, train.items)

@@ -23,6 +23,7 @@ from emde.coders import CoderName, encode, random_codes, release_codes
 log = logging.getLogger("emde")
 Variant = Literal["paper", "release"]
 RANDOM, ATTRIBUTES = "random", "attributes"
+DIRECTED = ("next", "previous")
 
 
 class Modality(BaseModel):
@@ -32,7 +33,8 @@ class Modality(BaseModel):
 
     group: str = Field(
         "session",
-        description="hyperedges of the item graph: session, user (or another group of the data), attribute:NAME, "
+        description="hyperedges of the item graph: session, user (or another group of the data), next or previous "
+        "(directed: what follows or precedes an item in sessions), attribute:NAME, "
         "attributes (one modality per attribute of the data), vectors:NAME (given item vectors), or random "
         "(no embedding: random codes)",
     )
@@ -86,6 +88,10 @@ def item_vectors(train: Sessions | Interactions, modality: Modality) -> tuple[np
             raise UserError(f"modality: unknown item vectors {name!r}; the data offers: {offered}")
         given = np.asarray(train.vectors[name], np.float32)
         return given, np.asarray(given.any(axis=1))
+    if modality.group in DIRECTED and isinstance(train, Sessions):
+        followed = graph.follow(train)
+        matrix = followed if modality.group == "next" else followed.T.tocsr()
+        return graph.propagate_directed(matrix, modality.dim, modality.iterations, modality.seed)
     found = edges(train, modality.group)
     settings = (train.n_items, modality.dim, modality.iterations, modality.seed)
     inputs = [f"pycleora {version('pycleora')}, numpy {version('numpy')}, {settings}", "\n".join(found)]

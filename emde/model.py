@@ -35,6 +35,7 @@ class SketchModel(Recommender):
     k: int = Field(7, ge=1, le=16, description="K, bits per code; width 2^K (paper: 7)")
     hidden: int = Field(3000, ge=1, description="units per hidden layer")
     layers: int = Field(3, ge=0, description="hidden layers")
+    batch_norm: bool = Field(True, description="batch normalisation after each hidden layer's activation")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units dropped in training")
     epochs: int = Field(5, ge=0)
     batch_size: int = Field(512, ge=2)
@@ -74,7 +75,7 @@ class SketchModel(Recommender):
 
     def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> SketchNetwork:
         cells = rows * self.width
-        network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng)
+        network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm)
         network = network.to(pick_device(self.device))
         if self.graphs and network.device.type == "cuda":
             network.compile(mode="reduce-overhead")

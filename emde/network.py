@@ -27,17 +27,25 @@ def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
 class SketchNetwork(nn.Module):
     """Residual network on flattened sketches: [B, inputs] -> logits [B, outputs].
 
-    ``first`` holds W_1 and, behind it, W_p: both read the same sketch, so they are one product.
+    ``first`` holds W_1 and, behind it, W_p: both read the same sketch, so they are one product. Without
+    ``batch_norm`` BN is left out.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, hidden: int, layers: int, dropout: float, rng: torch.Generator
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: int,
+        layers: int,
+        dropout: float,
+        rng: torch.Generator,
+        batch_norm: bool = True,
     ) -> None:
         super().__init__()
         self.dropout, self.rng, self.hidden = dropout, rng, hidden
         self.first: SketchLinear | None = SketchLinear(inputs, hidden * min(layers, 2), rng) if layers else None
         self.layers = nn.ModuleList(linear(hidden, hidden, rng) for _ in range(layers - 1))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) for _ in range(layers))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) if batch_norm else nn.Identity() for _ in range(layers))
         self.out = linear(hidden, outputs, rng) if layers else SketchLinear(inputs, outputs, rng)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from contracts import SessionRecommender, Sessions, require_events
 from contracts.device import pick_device
+from emde.inputs import Events, Inputs, input_sketch
 from emde.model import BATCH, SketchModel
-from emde.sketch import decay, normalize, ragged, sketch
+from emde.sketch import normalize
 
 VALID_K = 20
 """Length of the lists whose mean reciprocal rank chooses the epoch."""
@@ -32,6 +33,12 @@ class EMDE(SketchModel, SessionRecommender):
 
     alpha: float = Field(0.9, gt=0, le=1, description="base of the time decay alpha^(w seconds) (paper, Table 10)")
     w: float = Field(0.01, ge=0, description="exponent of the time decay per second")
+    inputs: Inputs = Field(
+        ("past", "last"),
+        description="input sketches: past (all events but the last, decayed), last, all (both in one), pairs (of "
+        "consecutive events), places (events with their position from the end)",
+    )
+    max_prefixes: int = Field(0, ge=0, description="training prefixes per session, the longest ones; 0: all")
 
     def fit(self, train: Sessions) -> Self:
         require_events(train, "emde")
@@ -42,9 +49,9 @@ class EMDE(SketchModel, SessionRecommender):
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
         table = torch.from_numpy(codes).to(device)
-        events = _Events(train, device)
-        starts, targets = _examples(train)
-        network = self._new_network(2, codes.shape[1], rng)
+        events = Events(train, device)
+        starts, targets = _examples(train, self.max_prefixes)
+        network = self._new_network(len(self.inputs), codes.shape[1], rng)
 
         def batch_loss(batch: torch.Tensor) -> torch.Tensor:
             start, target = starts[batch].to(device), targets[batch].to(device)
@@ -71,49 +78,40 @@ class EMDE(SketchModel, SessionRecommender):
         hits = listed == sessions.items[targets][:, None]
         return float((hits / np.arange(1, VALID_K + 1)).sum() / max(len(hits), 1))
 
-    def _inputs(self, codes: torch.Tensor, events: _Events, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-        """Input sketches [B, 2 * R * W] of the prefixes ``events[starts:ends]``."""
-        shape = (len(starts), codes.shape[1], self.width)
-        history, rows = ragged(starts, ends - 1)
-        age = events.times[(ends - 2).clamp_min(0)][rows] - events.times[history]
-        weights = decay(age, self.alpha, self.w) * events.weights[history]
-        past = sketch(codes, events.items[history], rows, weights, shape)
-        last, rows = ragged(torch.maximum(ends - 1, starts), ends)
-        current = sketch(codes, events.items[last], rows, torch.ones_like(last, dtype=torch.float32), shape)
-        return torch.cat([normalize(past, 2).flatten(1), normalize(current, 2).flatten(1)], dim=1)
+    def sketches(self, prefixes: Sessions) -> torch.Tensor:
+        """Input sketches [sessions, inputs * R * W] of prefixes, as the fitted network reads them."""
+        device = pick_device(self.device)
+        events = Events(prefixes, device)
+        return self._inputs(
+            torch.from_numpy(self._state["codes"]).to(device), events, events.offsets[:-1], events.offsets[1:]
+        )
+
+    def _inputs(self, codes: torch.Tensor, events: Events, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+        """Input sketches [B, inputs * R * W] of the prefixes ``events[starts:ends]``, L2-normalised per row."""
+        parts = [
+            input_sketch(part, codes, events, starts, ends, self.alpha, self.w, self.width) for part in self.inputs
+        ]
+        return torch.cat([normalize(part, 2).flatten(1) for part in parts], dim=1)
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
-        network, lookup = self._ready(2)
-        device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"]).to(device)
-        events = _Events(prefixes, device)
-        starts, ends = events.offsets[:-1], events.offsets[1:]
+        network, lookup = self._ready(len(self.inputs))
         items = np.empty((len(prefixes), k), np.int32)
         scores = np.empty((len(prefixes), k), np.float32)
         for row in range(0, len(prefixes), BATCH):
-            rows = slice(row, row + BATCH)
-            inputs = self._inputs(table, events, starts[rows], ends[rows])
+            rows = np.arange(row, min(row + BATCH, len(prefixes)))
+            inputs = self.sketches(prefixes.take(rows))
             items[rows], scores[rows] = self._best(network, lookup, inputs, k, None)
         return items, scores
 
 
-class _Events:
-    """The event columns of sessions on a device, items unknown to train left out."""
+def _examples(train: Sessions, most: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every (session start, target event) with a non-empty prefix, int64 event indices on the CPU.
 
-    def __init__(self, sessions: Sessions, device: torch.device) -> None:
-        known = sessions.items >= 0
-        before = np.concatenate([[0], np.cumsum(known)])
-        weights = np.ones(sessions.n_events, np.float32) if sessions.weights is None else sessions.weights
-        # one event behind the last, so that an empty prefix at the end has a place to point to
-        self.items = torch.from_numpy(np.append(sessions.items[known], 0).astype(np.int64)).to(device)
-        self.times = torch.from_numpy(np.append(sessions.times[known], 0.0)).to(device)
-        self.weights = torch.from_numpy(np.append(weights[known], np.float32(0))).to(device)
-        self.offsets = torch.from_numpy(before[sessions.offsets]).to(device)
-
-
-def _examples(train: Sessions) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every (session start, target event) with a non-empty prefix, int64 event indices on the CPU."""
+    most  only so many of each session, those of its last targets; 0: all
+    """
     first = np.repeat(train.offsets[:-1], train.lengths)
     target = np.arange(train.n_events)
     keep = target > first
+    if most:
+        keep &= target >= np.repeat(train.offsets[1:], train.lengths) - most
     return torch.from_numpy(first[keep]), torch.from_numpy(target[keep])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
-from benchmark import cli, settings
+from benchmark import cli, search_report, settings
 from benchmark import search as module
 from benchmark.data.load import SessionSplit, TopKSplit
 from benchmark.points import evaluation_points
@@ -157,6 +159,21 @@ def test_the_entry_is_a_line_of_params_yaml(sample, chosen, tmp_path) -> None:
     assert "search of 3 trials on sample-sessions" in entry["source"]
     settings.Tuned.model_validate(entry)
     chosen.recommender("session", "ar", "", entry["params"], None, "cpu")
+
+
+def test_the_report_holds_every_trial(sample, chosen, tmp_path) -> None:
+    found = search(chosen, DATA, "s-knn", 6, points=60, out=tmp_path)
+    with open(found["report"]["table"], newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["MRR@20"]) for row in rows] == [trial["MRR@20"] for trial in found["trials"]]
+    assert [row["similarity"] for row in rows] == [trial["point"]["similarity"] for trial in found["trials"]]
+    assert json.loads(Path(found["report"]["result"]).read_text())["best"] == found["best"]
+    axes = search_report.per_parameter(found).axes
+    assert [a.get_xlabel() for a in axes if a.get_visible()] == list(found["trials"][0]["point"])
+    best = search_report.over_time(found).axes[0].lines[0].get_ydata()
+    assert list(best) == list(np.maximum.accumulate([trial["MRR@20"] for trial in found["trials"]]))
+    for picture in ("over time", "per parameter"):
+        assert Path(found["report"][picture]).read_text().startswith("<?xml")
 
 
 def test_test_splits_and_unknown_methods_are_refused(sample, chosen, tmp_path, monkeypatch) -> None:

@@ -10,7 +10,8 @@ import torch
 
 from contracts import Sessions, UserError
 from emde import EMDE, Modality
-from emde.session import _Events, _examples
+from emde.inputs import Events
+from emde.session import _examples
 
 SMALL: dict[str, Any] = {
     "n": 5, "k": 4, "hidden": 32, "epochs": 3, "batch_size": 32, "dtype": "float32", "device": "cpu",
@@ -127,7 +128,7 @@ def test_inputs_by_hand() -> None:
     codes = rng.integers(0, 16, (9, 10))
     lists = [[3], [], [3, 4], [1, 2, 1, 5], [-1, 7, -1, 6, 8], [-1], [0, 0, 0], []]
     times = [np.cumsum(rng.integers(0, 30, len(row))).astype(float) for row in lists]
-    events = _Events(Sessions.from_lists(lists, 9, times), CPU)
+    events = Events(Sessions.from_lists(lists, 9, times), CPU)
     found = model._inputs(torch.from_numpy(codes), events, events.offsets[:-1], events.offsets[1:]).numpy()
     for row, (items, stamps) in enumerate(zip(lists, times, strict=True)):
         np.testing.assert_allclose(found[row], slow_inputs(codes, items, stamps, 0.5, 0.1, 16), atol=1e-6)
@@ -139,7 +140,7 @@ def test_old_times_lose_no_precision() -> None:
     codes = torch.from_numpy(np.random.default_rng(0).integers(0, 16, (4, 10)))
     found = []
     for start in (0.0, 1.4e9):
-        events = _Events(Sessions.from_lists([[0, 1, 2]], 4, [[start, start + 7, start + 9]]), CPU)
+        events = Events(Sessions.from_lists([[0, 1, 2]], 4, [[start, start + 7, start + 9]]), CPU)
         found.append(model._inputs(codes, events, events.offsets[:-1], events.offsets[1:]))
     assert torch.equal(*found)
 

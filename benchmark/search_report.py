@@ -1,0 +1,122 @@
+"""A search on paper: its trials as a table, the objective over time and against every parameter."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from contracts.files import write_whole
+
+Result = dict[str, Any]
+STATES = {"complete": ("#2f8fce", "o"), "pruned": ("#d9662b", "x")}
+"""Colour and mark: told apart without colour too."""
+STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+COLUMNS = 4
+DECADES = 30
+"""A parameter whose largest value is so many times its smallest is drawn on a logarithmic axis."""
+
+
+def write(result: Result, folder: Path, stem: str) -> dict[str, str]:
+    """Write <stem>.csv, <stem>.json, <stem>.time.svg and <stem>.parameters.svg; returns what -> path."""
+    with mpl.rc_context(STYLE):
+        content = {
+            "table": ("csv", table(result)),
+            "result": ("json", json.dumps(result, indent=1) + "\n"),
+            "over time": ("time.svg", _svg(over_time(result))),
+            "per parameter": ("parameters.svg", _svg(per_parameter(result))),
+        }
+    return {what: str(write_whole(folder / f"{stem}.{end}", text)) for what, (end, text) in content.items()}
+
+
+def table(result: Result) -> str:
+    """The trials in order as CSV: objective and companion, state, parameters as drawn, cost, code."""
+    first = result["trials"][0]
+    metrics = [name for name in first if "@" in name]
+    cost = ["epochs_run", "seconds", "cpu_seconds", "finished", "code"]
+    head = ["trial", "state", "sampler", *metrics, *first["point"], *cost]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, head, lineterminator="\n")
+    writer.writeheader()
+    for trial in result["trials"]:
+        row = {**trial, **trial["point"], "epochs_run": len(trial["curve"]) or ""}
+        writer.writerow({name: row[name] for name in head})
+    return out.getvalue()
+
+
+def over_time(result: Result) -> Figure:
+    """The objective of every trial, and the best so far."""
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    axes = figure.subplots()
+    number, value, states = _columns(result)
+    _points(axes, number, value, states)
+    complete = np.where(states == "complete", value, -np.inf)
+    axes.step(number, np.maximum.accumulate(complete), where="post", color="#444444", lw=1.2, label="best so far")
+    axes.set(xlabel="trial", ylabel=result["objective"], title=_title(result))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def per_parameter(result: Result) -> Figure:
+    """The objective against every parameter, one small picture each; choices that are words in their order."""
+    names = list(result["trials"][0]["point"])
+    rows = -(-len(names) // COLUMNS)
+    figure = Figure(figsize=(3.1 * min(COLUMNS, len(names)), 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, min(COLUMNS, len(names)), squeeze=False, sharey=True)
+    _, value, states = _columns(result)
+    for axes, name in zip(grid.flat, names, strict=False):
+        given = [trial["point"][name] for trial in result["trials"]]
+        _points(axes, _positions(axes, given), value, states)
+        axes.set_xlabel(name)
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    for row in grid:
+        row[0].set_ylabel(result["objective"])
+    figure.suptitle(_title(result))
+    return figure
+
+
+def _columns(result: Result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(trial number, objective, state) [trials]."""
+    trials = result["trials"]
+    return (
+        np.array([trial["trial"] for trial in trials]),
+        np.array([trial[result["objective"]] for trial in trials]),
+        np.array([trial["state"] for trial in trials]),
+    )
+
+
+def _points(axes: Axes, x: np.ndarray, value: np.ndarray, states: np.ndarray) -> None:
+    for state, (colour, mark) in STATES.items():
+        rows = states == state
+        if rows.any():
+            axes.scatter(x[rows], value[rows], s=18, color=colour, marker=mark, label=state)
+
+
+def _positions(axes: Axes, given: list[Any]) -> np.ndarray:
+    """Where values stand on the axis: numbers at themselves, words side by side."""
+    numbers = [value for value in given if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < len(given):
+        words = sorted({str(value) for value in given})
+        axes.set_xticks(range(len(words)), words, rotation=30, ha="right")
+        return np.array([words.index(str(value)) for value in given], np.float64)
+    if min(numbers) > 0 and max(numbers) >= DECADES * min(numbers):
+        axes.set_xscale("log")
+    return np.array(numbers, np.float64)
+
+
+def _title(result: Result) -> str:
+    return f"{result['method']} on {result['data']}, {result['split']}: {len(result['trials'])} trials"
+
+
+def _svg(figure: Figure) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
