@@ -70,6 +70,16 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--seed", type=int, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
 
+    ablate = add("ablate", run_ablation, "train and measure one cell of the ablation grid on a tuning split")
+    ablate.add_argument("--data", required=True, metavar="NAME")
+    ablate.add_argument("--cell", required=True, metavar="NAME", help="a name under ablations.cells in params.yaml")
+    ablate.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/ablations")
+
+    ablations = add("ablations", compare_ablations, "which choices matter: a profile's ablation cells compared")
+    ablations.add_argument("--cells", required=True, type=Path, metavar="DIR", help="where emde ablate wrote them")
+    ablations.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    ablations.add_argument("--out", required=True, type=Path, metavar="DIR", help="JSON, Markdown and forest plot")
+
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
     evaluate.add_argument("--out", type=Path, metavar="FILE", help="also write the metrics there")
@@ -198,6 +208,22 @@ def run_search(args: argparse.Namespace) -> dict[str, Any]:
     )  # fmt: skip
 
 
+def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+    from benchmark.ablate import ablate
+    from benchmark.data.root import project_root
+
+    out = args.out or project_root() / "results/generated/ablations"
+    return ablate(settings.load(), args.data, args.cell, out)
+
+
+def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import sensitivity, settings
+
+    profile = args.profile or settings.current_profile()
+    return sensitivity.write(sensitivity.compare(settings.load(), profile, args.cells), args.out)
+
+
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.evaluate import evaluate_all
 
@@ -285,11 +311,8 @@ def configure(args: argparse.Namespace) -> None:
     from contracts.threads import VARIABLE
 
     count = args.threads
-    if (
-        count is None
-        and VARIABLE not in os.environ
-        and args.command in ("run", "search", "density", "figures", "illustrated")
-    ):
+    numeric = ("run", "search", "ablate", "density", "figures", "illustrated")
+    if count is None and VARIABLE not in os.environ and args.command in numeric:
         from benchmark import settings
 
         count = settings.load().threads

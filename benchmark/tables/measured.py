@@ -3,6 +3,7 @@
     <folder>/metrics/<data>--<method>.json      emde evaluate: one entry per split and seed
     <folder>/metrics/<data>--<method>.parquet   per session or user: sums of every metric over its points
     <folder>/density/<data>.json                emde density
+    <folder>/ablations/compared/ablations.json  emde ablations
 
 Kept results (``results/reported/<name>``) hold all of it but the Parquet files in their ``results.json``.
 """
@@ -115,6 +116,15 @@ class Measured:
             out.update(self._kept(folder).get("density", {}))
             out.update({path.stem: read_json(path) for path in sorted((folder / "density").glob("*.json"))})
         return out
+
+    @cached_property
+    def ablation(self) -> dict[str, Any]:
+        """Output of emde ablations; of the last folder that has one."""
+        for folder in reversed(self._folders):
+            path = folder / "ablations/compared/ablations.json"
+            if found := read_json(path) if path.is_file() else self._kept(folder).get("ablation"):
+                return found
+        return {}
 
     @staticmethod
     @cache

@@ -21,8 +21,9 @@ from benchmark import cli, search_report, settings
 from benchmark import search as module
 from benchmark.data.load import SessionSplit, TopKSplit
 from benchmark.points import evaluation_points
+from benchmark.recent import recent
 from benchmark.run import load_ranking_split
-from benchmark.search import n_points, prepare, recent, search, subsample
+from benchmark.search import n_points, prepare, search, subsample
 from benchmark.settings import Settings
 from benchmark.study import Study
 from contracts import UserError
@@ -73,16 +74,6 @@ def test_subsample_of_users(sample) -> None:
     row = list(split.user_ids).index(few.user_ids[3])
     assert (few.heldout[3] != split.heldout[row]).nnz == 0
     assert (few.profiles.liked[3] != split.profiles.liked[row]).nnz == 0
-
-
-def test_recent_keeps_the_last_sessions(sample) -> None:
-    split = valid()
-    few = recent(split, 50)
-    assert len(few.train) == 50
-    assert few.train.last_times.min() >= sorted(split.train.last_times)[-50]
-    assert recent(split, None) is split
-    with pytest.raises(UserError, match="expected session data"):
-        recent(load_ranking_split("sample-ratings", ":valid"), 5)
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
