@@ -316,6 +316,7 @@ def profile_content(settings: Settings, name: str) -> str:
         "taste_map": chosen.taste_map,
         "ablated": settings.ablation_cells(name),
         "compared": [name] if chosen.ablations else [],
+        "compared_in": f"results/generated/{name}/ablations/compared" if chosen.ablations else "benchmark/grid.py",
     }
     head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=120)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark import published, store
 from benchmark.data import registry
 from benchmark.settings import Settings
-from benchmark.tables import density, parameters, ranking
+from benchmark.tables import ablation, density, parameters, ranking
 from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
 from benchmark.tables.measured import Measured
 from benchmark.tables.model import Block, Results, Run, Table
@@ -35,6 +35,7 @@ def build(
         tables=tables,
         runs=_runs(measured, [key for t in tables for b in t.blocks for row in b.rows for key in row.runs]),
         density=measured.density,
+        ablation=measured.ablation,
     )
 
 
@@ -59,6 +60,8 @@ def _block(
         return parameters.block(declared, block, settings)
     if declared.kind == "density":
         return density.block(declared, block, measured, block.data in planned)
+    if declared.kind == "ablation":
+        return ablation.block(declared, block, measured)
     splits = splits_of(block)
     protocol = published.SLICES if len(splits) > 1 else splits[0]
     found = measured.methods(block.data)

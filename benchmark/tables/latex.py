@@ -11,7 +11,7 @@ ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
 }  # fmt: skip
 SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
 """Type of tables with more columns than that."""
-PAGE = 58
+PAGE = 50
 """Lines of a table that fit on a page."""
 
 

@@ -47,7 +47,7 @@ def block(
     rows = []
     for name in names:
         cells = [
-            cell(declared, chosen, chosen.published_as or protocol, name, metric, runs[name], splits).model_copy(
+            cell(declared, chosen, protocol, name, metric, runs[name], splits).model_copy(
                 update={"test": tests.get((name, column)), "mark": marks.get((name, column), "")}
             )
             for metric, column in zip(declared.metrics, columns, strict=True)
