@@ -20,6 +20,8 @@ from benchmark import cli_data
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
+COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated")
+"""Commands whose numbers may depend on the number of threads."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -185,6 +187,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
             "params",
             "seed",
             "n_points",
+            "approximate",
             "seconds",
             "peak_rss_mb",
             "peak_gpu_mb",
@@ -255,7 +258,7 @@ def run_figures(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.figures.write import write
 
     source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
-    found = write(source, args.items, args.out or project_root() / "results/generated/figures")
+    found = write(source, args.items or None, args.out or project_root() / "results/generated/figures")
     return {"written": [str(path) for path in found]}
 
 
@@ -311,8 +314,7 @@ def configure(args: argparse.Namespace) -> None:
     from contracts.threads import VARIABLE
 
     count = args.threads
-    numeric = ("run", "search", "ablate", "density", "figures", "illustrated")
-    if count is None and VARIABLE not in os.environ and args.command in numeric:
+    if count is None and VARIABLE not in os.environ and args.command in COMPUTING:
         from benchmark import settings
 
         count = settings.load().threads

@@ -216,6 +216,9 @@ class NeuralRecommender(SessionRecommender):
                     row.update(self._validate(network.eval(), run.valid, device))
                 history.append(row)
                 advance(0, note=" ".join(f"{name} {value:.4g}" for name, value in row.items()))
+                if self._after_epoch is not None and not run.curve:  # the first training: it says enough
+                    self._network = network.eval()
+                    self._after_epoch(epoch)
                 if run.valid is not None and best_epoch(history) == epoch:
                     best = {name: value.clone() for name, value in network.state_dict().items()}
                 if checkpoint.due():
