@@ -70,8 +70,7 @@ def _block(
         PUBLISHED: published.methods(block.data, protocol, declared.expected),
     })  # fmt: skip
     ran = {block.results_of.get(name, name) for name in names}
-    shown = bool(ran & {*planned.get(block.data, ()), *found})
-    return ranking.block(declared, block, names, protocol, splits, measured, shown)
+    return ranking.block(declared, block, names, protocol, splits, measured, bool(ran & {*planned.get(block.data, ())}))
 
 
 def splits_of(block: BlockDeclaration) -> list[str]:
