@@ -65,6 +65,8 @@ def _block(
     splits = splits_of(block)
     protocol = published.SLICES if len(splits) > 1 else splits[0]
     found = measured.methods(block.data)
+    order = [*settings.methods.get(registry.get(block.data).kind, {})]  # type: ignore[call-overload]
+    found.sort(key=lambda name: order.index(name) if name in order else len(order))
     names = expand(block.rows or declared.rows, {
         RUN: [*planned.get(block.data, ()), *found],
         PUBLISHED: published.methods(block.data, protocol, declared.expected),
