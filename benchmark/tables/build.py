@@ -65,7 +65,7 @@ def _block(
     splits = splits_of(block)
     protocol = published.SLICES if len(splits) > 1 else splits[0]
     found = measured.methods(block.data)
-    order = [*settings.methods.get(registry.get(block.data).kind, {})]  # type: ignore[call-overload]
+    order = [name for of_kind in settings.methods.values() for name in of_kind]
     found.sort(key=lambda name: order.index(name) if name in order else len(order))
     names = expand(block.rows or declared.rows, {
         RUN: [*planned.get(block.data, ()), *found],
