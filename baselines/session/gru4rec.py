@@ -48,7 +48,9 @@ class GRU4Rec(NeuralRecommender):
 
     citation: ClassVar[str] = "Hidasi, Karatzoglou, CIKM 2018, arXiv 1706.03847; Hidasi et al., ICLR 2016"
 
-    loss_function: Literal["cross-entropy", "bpr-max", "top1-max"] = Field("cross-entropy")
+    loss_function: Literal["cross-entropy", "bpr-max", "top1-max"] = Field(
+        "cross-entropy", description="what is minimised"
+    )
     layers: Layers = Field((100,), min_length=1, description="units per GRU layer")
     epochs: int = Field(10, ge=0, description="passes over the sessions")
     batch_size: int = Field(32, ge=1, description="sessions walked through at a time")

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.session.shared.batches import Batch, Examples, hold_out, prefixes_of, shuffled, without_unknown
-from contracts import Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
+from contracts import PAD, Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
 from contracts.device import Device, DType, pick_device, precision
 from contracts.progress import Bar, progress
 
@@ -161,12 +161,14 @@ class NeuralRecommender(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
         network = self._ready(device)
-        examples = self.rank_examples(without_unknown(prefixes), device)
+        known = without_unknown(prefixes)
+        examples = self.rank_examples(known, device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
             for rows in by_length(examples):
                 found = network(examples.batch(rows)).float().cpu().numpy()
                 items[rows], scores[rows] = top_k(found, k)
+        items[known.lengths == 0], scores[known.lengths == 0] = PAD, 0  # nothing is known, nothing is listed
         return items, scores
 
     def _generator(self, epoch: int, use: int, device: torch.device | str = "cpu") -> torch.Generator:
