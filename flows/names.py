@@ -36,6 +36,7 @@ else:
     AblationData = _literal([name for group in _ablated for name in group.data])
     AblationCell = _literal(list(_settings.ablations.cells))
     SearchMethod = _literal([name for spaces in _settings.search.values() for name in spaces])
+    RankedData = _literal([name for group in (*_session, *_topk) for name in group.data])
     SessionData = _literal([name for group in _session for name in group.data])
     SessionMethod = _literal([name for group in _session for name in group.methods])
     TopKData = _literal([name for group in _topk for name in group.data])
