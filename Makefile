@@ -1,4 +1,4 @@
-# make repro [PROFILE=sample|small|paper]   the whole pipeline to tables; make help lists the rest.
+# make repro [PROFILE=sample|small|paper] [WORKERS=2]   the whole pipeline to tables; make help lists the rest.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 # pytorch.org for your platform and pass TORCH="torch==2.13.0 --index-url ...".
 TORCH ?= torch==2.13.0
 PROFILE ?= sample
+WORKERS ?=
+DASK ?=
+KILLS ?= 20
 PYTEST ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -17,12 +20,13 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup profile repro tables test lint ui bench lock clean distclean
+.PHONY: help setup profile repro tables test lint ui bench chaos lock clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 	@echo
 	@echo "profiles: sample (default: generated data, no network), small (public data), paper (all of the paper's data)"
+	@echo "WORKERS=4 runs stale cells four at a time, DASK=tcp://host:8786 on a Dask cluster (docs/cluster.md)"
 	@echo "EMDE_MIRROR=<folder or URL> is tried before the registered sources of data"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -40,7 +44,7 @@ profile: setup
 	@emde profile $(PROFILE) >/dev/null
 
 repro: setup  ## run the chosen PROFILE to tables; only what changed is run
-	@python -m flows.repro --profile $(PROFILE)
+	@python -m flows.repro --profile $(PROFILE) $(if $(WORKERS),--workers $(WORKERS)) $(if $(DASK),--dask $(DASK))
 	@emde tables --profile $(PROFILE)
 	@echo "page: $(CURDIR)/results/generated/$(PROFILE)/tables/index.html"
 
@@ -60,6 +64,10 @@ ui: setup  ## start the Prefect server and serve the flows
 
 bench: setup  ## measure speed against this machine's own ceilings
 	@python -m benchmark.bench
+	@python -m flows.bench
+
+chaos: setup  ## kill -9 server, worker and stages KILLS times on the sample profile; nothing may be lost
+	@python -m tests.flows.chaos --kills $(KILLS)
 
 lock: setup  ## maintainers: write requirements.lock from what is installed
 	@$(BIN)/python -m pip list --format=freeze --exclude torch --exclude pip --exclude emde-suite > requirements.lock

@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import logging
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,7 +16,16 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from benchmark import bench_data, bench_session, bench_topk, environment, published, settings
+from benchmark import (
+    bench_data,
+    bench_density,
+    bench_emde,
+    bench_session,
+    bench_topk,
+    environment,
+    published,
+    settings,
+)
 from benchmark.data import paths
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.data.root import project_root
@@ -27,24 +34,12 @@ from benchmark.metrics_session import per_point
 from benchmark.points import Points, evaluation_points
 from benchmark.run import rank_sessions
 from benchmark.show import grid, line
+from benchmark.timing import best_of, seconds
 from contracts import SessionRecommender, UserError
-from emde import EMDE
-from emde.decode import ItemLookup
 
 DATA = "rsc15-100k"
 METHODS = ("ar", "markov", "sr", "ct", "item-knn", "s-knn", "vs-knn", "stan", "vstan")
 PEER = {"s-knn": "s-knn k=100", "vs-knn": "vs-knn k=100", "stan": "stan k=500", "vstan": "vstan k=500"}
-
-
-def best_of(work: Callable[[], Any], repeats: int = 3) -> tuple[float, float]:
-    """(wall, processor) seconds of the fastest of some repeats, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        times.append((time.perf_counter() - wall, time.process_time() - cpu))
-    return min(times)
 
 
 def ceilings() -> dict[str, float]:
@@ -73,7 +68,7 @@ def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]
     for method in METHODS:
         model = chosen.recommender("session", method, DATA, {}, None, "cpu")
         assert isinstance(model, SessionRecommender)
-        first = _seconds(partial(_first_use, model, split, points))
+        first = seconds(partial(_first_use, model, split, points))
         fit = best_of(partial(model.fit, split.train), 1)
         wall, cpu = best_of(partial(_rank_and_score, model, split, points))
         peer = peers.get(PEER.get(method, method))
@@ -108,47 +103,6 @@ def peer_seconds() -> dict[str, float]:
                 if row["peer"] == "session-rec"}  # fmt: skip
 
 
-def emde_epoch(split: SessionSplit, ceiling: dict[str, float]) -> dict[str, Any]:
-    """One training epoch with the release's settings: seconds, share of the bf16 ceiling, ratio to the release."""
-    size = {"hidden": 3000, "batch_size": 512}
-    once = _seconds(lambda: EMDE.create({**size, "epochs": 1}).fit(split.train))
-    without = _seconds(lambda: EMDE.create({**size, "epochs": 0}).fit(split.train))
-    wall, cpu = once[0] - without[0], once[1] - without[1]
-    model = EMDE()
-    cells = len(model.modalities) * model.n * model.width
-    weights = 2 * cells * 3000 * 2 + 2 * 3000 * 3000 + 3000 * cells
-    examples = int((split.train.lengths - 1).sum())
-    rate = 6 * weights * examples / 1e9 / wall
-    return {"examples": examples, "modalities": len(model.modalities), "weights": weights, "epoch s": wall,
-            "epoch cpu s": cpu, "release cpu s": 435.0, "ratio": 435.0 / cpu, "GFLOP/s": rate,
-            "share of bf16 ceiling": rate / ceiling["bf16 product GFLOP/s"]}  # fmt: skip
-
-
-def _seconds(work: Callable[[], Any]) -> tuple[float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
-def decoding(items: int = 30_000, batch: int = 512) -> dict[str, Any]:
-    """Geometric-mean scores of a batch: one sparse product against gathering row by row, on the same codes."""
-    rng = np.random.default_rng(0)
-    codes = rng.integers(128, size=(items, 10), dtype=np.uint8)
-    lookup = ItemLookup(codes, 128, torch.device("cpu"))
-    p = torch.softmax(torch.from_numpy(rng.standard_normal((batch, 10, 128), dtype=np.float32)), -1)
-    log_p, columns = torch.log(p).flatten(1), lookup.columns(slice(None))
-
-    def gather() -> torch.Tensor:
-        total = log_p[:, columns[:, 0]]
-        for row in range(1, 10):
-            total = total + log_p[:, columns[:, row]]
-        return torch.exp(total / 10)
-
-    sparse_s, gather_s = best_of(lambda: lookup.score(p, "gmean"))[0], best_of(gather)[0]
-    return {"items": items, "sparse points/s": batch / sparse_s, "gather points/s": batch / gather_s,
-            "ratio": gather_s / sparse_s}  # fmt: skip
-
-
 def main() -> int:
     """Run everything, print it, and write the report."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
@@ -157,11 +111,12 @@ def main() -> int:
     report: dict[str, Any] = {**environment.describe(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
     report["ceilings"] = ceilings()
     grid(["ceiling", "value"], report["ceilings"].items())
-    report["gmean decoding"] = decoding()
-    grid(["gmean decoding", "value"], report["gmean decoding"].items())
     report["data"] = bench_data.report()
     for task, row in report["data"].items():
         grid([task, "value"], row.items())
+    report["density"] = bench_density.report()
+    grid(report["density"]["rows"][0], (row.values() for row in report["density"]["rows"]))
+    grid(["density: seconds per query ~ points^", "e"], report["density"]["seconds per query ~ points^"].items())
     report["session scale"] = bench_session.report(bench_session.FULL_EVENTS)
     grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
     report["top-k scale"] = bench_topk.report()
@@ -173,8 +128,9 @@ def main() -> int:
             raise UserError(f"{DATA}: expected session data")
         report["session methods"] = session_methods(split, evaluation_points(split.test))
         grid(report["session methods"][0], (row.values() for row in report["session methods"]))
-        report["emde epoch"] = emde_epoch(split, report["ceilings"])
-        grid(["emde epoch", "value"], report["emde epoch"].items())
+        report["emde"] = bench_emde.report()
+        for task, row in report["emde"].items():
+            grid([task, "value"], row.items())
     else:
         line(f"{DATA} is not prepared: emde data prepare {DATA} adds the methods' speed to the report")
     name = report["time"].replace(":", "").replace("+0000", "Z")

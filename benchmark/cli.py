@@ -20,6 +20,8 @@ from benchmark import cli_data
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
+COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated")
+"""Commands whose numbers may depend on the number of threads."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,6 +89,18 @@ def build_parser() -> argparse.ArgumentParser:
     density = add("density", run_density, "EMDE as a density estimator on a vector set")
     density.add_argument("--data", required=True, metavar="NAME")
     density.add_argument("--out", type=Path, metavar="FILE", help="also write the result there")
+
+    illustrated = add(
+        "illustrated", run_illustrated, "EMDE explained in pictures: a page and its PNGs, all computed here"
+    )
+    illustrated.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/illustrated")
+
+    figures = add("figures", run_figures, "Figures 4 and 5, and r against the bandwidth, from what has been run")
+    figures.add_argument("--density", type=Path, metavar="DIR", help="results of emde density (default: the profile's)")
+    figures.add_argument(
+        "--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: none, no Figure 5)"
+    )
+    figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/figures")
 
     tables = add("tables", make_tables, "tables of the current profile beside the published values")
     tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
@@ -230,6 +244,23 @@ def run_density(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def run_illustrated(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data.root import project_root
+    from benchmark.illustrated import page
+
+    return {"written": str(page.write(args.out or project_root() / "results/generated/illustrated"))}
+
+
+def run_figures(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings
+    from benchmark.data.root import project_root
+    from benchmark.figures.write import write
+
+    source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
+    found = write(source, args.items or None, args.out or project_root() / "results/generated/figures")
+    return {"written": [str(path) for path in found]}
+
+
 def make_tables(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings, tables
 
@@ -282,7 +313,7 @@ def configure(args: argparse.Namespace) -> None:
     from contracts.threads import VARIABLE
 
     count = args.threads
-    if count is None and VARIABLE not in os.environ and args.command in ("run", "search", "ablate", "density"):
+    if count is None and VARIABLE not in os.environ and args.command in COMPUTING:
         from benchmark import settings
 
         count = settings.load().threads

@@ -51,9 +51,12 @@ def data_list(args: argparse.Namespace) -> dict[str, Any]:
     for name in registry.names():
         dataset = registry.get(name)
         prepared = paths.prepared_dir(name).is_dir()
+        here = "prepared" if prepared else "fetched" if paths.raw_dir(name).is_dir() else ""
         splits = [*dataset.splits, *dataset.more_splits]
-        row = {"name": name, "kind": dataset.kind, "splits": splits, "prepared": prepared, "title": dataset.title}
-        rows.append(row)
+        row = {"name": name, "kind": dataset.kind, "comparable": dataset.comparable, "splits": splits}
+        by_hand = dataset.manual and not all(file.urls for file in dataset.files)
+        here = here or ("by hand" if by_hand else "no")
+        rows.append({**row, "prepared": prepared, "here": here, "title": dataset.title})
     return {"data": rows}
 
 

@@ -69,6 +69,7 @@ class Profile(Strict):
     session: list[Group] = Field(default_factory=list)
     topk: list[Group] = Field(default_factory=list)
     density: list[str] = Field(default_factory=list)
+    taste_map: str = Field("", description="ratings whose items Figure 5 maps")
     ablations: list[AblationGroup] = Field(default_factory=list)
 
 
@@ -278,6 +279,8 @@ def _check(settings: Settings, path: Path) -> None:
                         raise UserError(
                             f"{path}: profiles.{name}.{kind}: method {method!r} has no line in methods.{kind}"
                         )
+        if profile.taste_map and registry.get(profile.taste_map).kind != "topk":
+            raise UserError(f"{path}: profiles.{name}.taste_map: expected ratings, found {profile.taste_map!r}")
         settings.ablation_cells(name)
         for data in profile.density:
             if registry.get(data).kind != "vectors" or data not in settings.density:
@@ -298,8 +301,8 @@ def _data_paths(name: str) -> dict[str, str]:
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    ranked = {d for g in (*chosen.session, *chosen.topk) for d in g.data}
-    named = ranked | {d for g in chosen.ablations for d in g.data} | set(chosen.density)
+    groups: tuple[Group | AblationGroup, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
+    named = {d for g in groups for d in g.data} | set(chosen.density) | ({chosen.taste_map} - {""})
     sources = {source for name in named if (source := registry.get(name).source)}
     every = {name: _data_paths(name) for name in sorted(named | sources)}
     content = {
@@ -309,6 +312,8 @@ def profile_content(settings: Settings, name: str) -> str:
         "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
+        "figures": [name] if chosen.density else [],
+        "taste_map": chosen.taste_map,
         "ablated": settings.ablation_cells(name),
         "compared": [name] if chosen.ablations else [],
     }

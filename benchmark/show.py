@@ -66,9 +66,11 @@ def show_methods(result: Result) -> None:
 
 
 def show_list(result: Result) -> None:
-    rows = [[d["name"], d["kind"], ", ".join(d["splits"]), "yes" if d["prepared"] else "no", d["title"]]
+    rows = [[d["name"], d["kind"], d["comparable"], ", ".join(d["splits"]), d["here"], d["title"]]
             for d in result["data"]]  # fmt: skip
-    grid(["name", "kind", "splits", "prepared", "what"], rows)
+    grid(["name", "kind", "comparable", "splits", "here", "what"], rows)
+    line("comparable: paper = the paper's own data; public = a public split, compare with what others published for it")
+    line("here: by hand = a person must get the files first; emde data fetch NAME says which and where to put them")
 
 
 def show_stats(result: Result) -> None:
@@ -124,10 +126,15 @@ def show_compare(result: Result) -> None:
 
 
 def show_density(result: Result) -> None:
-    rows = [[r["n"], r["k"], r["pearson"], "" if r["sd"] is None else r["sd"], r["seconds"], r["sketch_bytes"]]
-            for r in result["rows"]]  # fmt: skip
-    title = f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}"
-    grid(["N", "K", "Pearson r", "sd over seeds", "seconds", "bytes"], rows, title)
+    names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
+    rows = []
+    for r in result["rows"]:
+        sd = "" if r["pearson"]["sd"] is None else r["pearson"]["sd"]
+        rows.append([r["method"], *(r[name]["mean"] for name in names), sd, r["bytes"]])
+    title = (
+        f"{result['data']}: {result['points']:,} points, {result['kernel']}, h = {result['h']:.6f}, {result['rule']}"
+    )
+    grid(["method", "Pearson r", "Spearman", "relative error", "us/query", "fit s", "sd of r", "bytes"], rows, title)
 
 
 def show_search(result: Result) -> None:

@@ -91,10 +91,13 @@ class SketchDensity(DensityEstimator):
         """Estimated density, float64 [m]: a share of the points, not a kernel value."""
         points = self._checked(points, empty=True)
         out = np.empty(len(points))
-        flat = self.counts.ravel()
         for rows in self._blocks(len(points)):
-            out[rows] = combine(flat[self._cells(points[rows])], self.aggregate)
+            out[rows] = combine(self.counts_at(points[rows]), self.aggregate)
         return out / self._total
+
+    def counts_at(self, points: np.ndarray) -> np.ndarray:
+        """The count of each point's region at every depth, float64 [m, N]."""
+        return self.counts.ravel()[self._cells(points)]
 
     @property
     def partition(self) -> Partition:

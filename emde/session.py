@@ -78,6 +78,14 @@ class EMDE(SketchModel, SessionRecommender):
         hits = listed == sessions.items[targets][:, None]
         return float((hits / np.arange(1, VALID_K + 1)).sum() / max(len(hits), 1))
 
+    def sketches(self, prefixes: Sessions) -> torch.Tensor:
+        """Input sketches [sessions, inputs * R * W] of prefixes, as the fitted network reads them."""
+        device = pick_device(self.device)
+        events = Events(prefixes, device)
+        return self._inputs(
+            torch.from_numpy(self._state["codes"]).to(device), events, events.offsets[:-1], events.offsets[1:]
+        )
+
     def _inputs(self, codes: torch.Tensor, events: Events, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
         """Input sketches [B, inputs * R * W] of the prefixes ``events[starts:ends]``, L2-normalised per row."""
         parts = [
@@ -87,15 +95,11 @@ class EMDE(SketchModel, SessionRecommender):
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         network, lookup = self._ready(len(self.inputs))
-        device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"]).to(device)
-        events = Events(prefixes, device)
-        starts, ends = events.offsets[:-1], events.offsets[1:]
         items = np.empty((len(prefixes), k), np.int32)
         scores = np.empty((len(prefixes), k), np.float32)
         for row in range(0, len(prefixes), BATCH):
-            rows = slice(row, row + BATCH)
-            inputs = self._inputs(table, events, starts[rows], ends[rows])
+            rows = np.arange(row, min(row + BATCH, len(prefixes)))
+            inputs = self.sketches(prefixes.take(rows))
             items[rows], scores[rows] = self._best(network, lookup, inputs, k, None)
         return items, scores
 

@@ -95,7 +95,7 @@ def _profile(name: str, who: str) -> Iterator[list[Stage]]:
         yield dvc_stages.stages()
 
 
-def _execute(chosen: Sequence[Stage], machines: Machines) -> None:
+def execute(chosen: Sequence[Stage], machines: Machines) -> None:
     """Run stages in the order of the data, several of a kind at once where the machines allow."""
     done = 0
     bar = Progress("stages of this run")
@@ -113,7 +113,7 @@ def _execute(chosen: Sequence[Stage], machines: Machines) -> None:
 
 def _with_tables(every: Sequence[Stage], chosen: Sequence[Stage], profile: str, machines: Machines) -> None:
     """Run the chosen stages and those of the whole profile (its check, tables, pages), then show these."""
-    _execute([*(stage for stage in every if stage.data == profile), *chosen], machines)
+    execute([*(stage for stage in every if stage.data == profile), *chosen], machines)
     show_tables(profile, settings.project_root() / "results/generated" / profile)
 
 
@@ -156,7 +156,7 @@ def download_data(
         known = [stage.data for stage in every if stage.kind in ("fetch", "derive")]
         names = dvc_stages.with_sources(dvc_stages.named(data, known, "data set", profile))
         kinds = ("profile", "fetch", "prepare", "derive") if prepare else ("profile", "fetch")
-        _execute(dvc_stages.select(every, kinds, [*names, profile], []), machines)
+        execute(dvc_stages.select(every, kinds, [*names, profile], []), machines)
 
 
 @_experiment("session-based")
@@ -245,7 +245,7 @@ def search(
     with _profile(profile, "search") as every:
         known = [stage.data for stage in every if stage.kind == "fetch"]
         names = dvc_stages.named([data], known, "data set", profile)
-        _execute(dvc_stages.select(every, ("fetch", "prepare"), names, []), machines)
+        execute(dvc_stages.select(every, ("fetch", "prepare"), names, []), machines)
     log = followed(f"search {method} on {data}", get_run_logger().info)
     command = [sys.executable, "-m", "benchmark.cli", "search", "--data", data, "--method", method]
     command += ["--trials", str(budget.trials), "--sampler", budget.sampler]

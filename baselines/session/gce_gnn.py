@@ -17,6 +17,7 @@ from baselines.session.shared.graph import (
     GraphBatch,
     GraphExamples,
     GraphRecommender,
+    in_full,
     segment_softmax,
     segment_sum,
 )
@@ -27,6 +28,8 @@ SELF, OUT, IN, BOTH = range(4)
 """Kinds of edges in a session graph, seen from the node that attends."""
 SLOPE = 0.2
 """Of every leaky ReLU."""
+NODES = 1 << 12
+"""Nodes whose neighbours in the global graph are held at once."""
 
 
 class GCEGNN(GraphRecommender):
@@ -140,10 +143,13 @@ class GlobalContextNetwork(nn.Module):
         self.weight = nn.Linear(hidden, 1, bias=False)
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
-        nodes = self.embedding(batch.items)
-        local = self.dropout_local(self.from_session(nodes, batch))
-        hidden = local + self.dropout_global(self.from_all(nodes, batch)).float()
-        return functional.linear(self.session(hidden, batch), self.embedding.weight)
+        with in_full(batch.items.device):
+            nodes = self.embedding(batch.items)
+            local = self.dropout_local(self.from_session(nodes, batch))
+            parts = zip(*(x.split(NODES) for x in (batch.items, segment_mean(nodes, batch)[batch.graph])), strict=True)
+            overall = torch.cat([self.from_all(items, means) for items, means in parts])
+            session = self.session(local + self.dropout_global(overall), batch)
+        return functional.linear(session, self.embedding.weight)
 
     def from_session(self, nodes: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
         """Attention over the session graph [N, d]: every node over itself and its neighbours."""
@@ -155,10 +161,10 @@ class GlobalContextNetwork(nn.Module):
         first = torch.cumsum(received, 0) - received
         return functional.embedding_bag(sender, nodes, first, mode="sum", per_sample_weights=weights)
 
-    def from_all(self, nodes: torch.Tensor, batch: GraphBatch) -> torch.Tensor:
-        """What the nodes receive from the global graph [N, d]; neighbours of neighbours are added up first."""
-        mean = segment_mean(nodes, batch)[batch.graph]
-        ids, vectors, counts = [batch.items[:, None]], [nodes[:, None]], []
+    def from_all(self, items: torch.Tensor, means: torch.Tensor) -> torch.Tensor:
+        """What items [N] receive from the global graph [N, d], neighbours of neighbours first; means as in ``hops``."""
+        ids, counts = [items[:, None]], []
+        vectors = [self.embedding(ids[0])]
         for _ in self.hops:
             inside = ids[-1].clamp_min(0)
             counts.append(self.counts[inside])
@@ -167,7 +173,7 @@ class GlobalContextNetwork(nn.Module):
             vectors.append(self.embedding(ids[-1].clamp_min(0)))
         for hop in self.hops:
             vectors = [
-                hop(own, others.unflatten(1, count.shape[1:]), count, mean)
+                hop(own, others.unflatten(1, count.shape[1:]), count, means)
                 for own, others, count in zip(vectors, vectors[1:], counts, strict=False)
             ]
         return vectors[0].squeeze(1)
@@ -177,7 +183,7 @@ class GlobalContextNetwork(nn.Module):
         events = functional.embedding(batch.event_node, hidden)
         placed = torch.tanh(self.place(torch.cat([self.position(batch.steps_back), events], 1)))
         context = functional.embedding(batch.event_graph, self.of_mean(segment_mean(hidden, batch)))
-        weights = self.weight(torch.sigmoid(self.of_event(placed) + context)).squeeze(1).float()
+        weights = self.weight(torch.sigmoid(self.of_event(placed) + context)).squeeze(1)
         return segment_sum(events, batch.first_event, weights)
 
 
@@ -191,15 +197,15 @@ class NeighbourAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, own: torch.Tensor, others: torch.Tensor, counts: torch.Tensor, mean: torch.Tensor
+        self, own: torch.Tensor, others: torch.Tensor, counts: torch.Tensor, means: torch.Tensor
     ) -> torch.Tensor:
         """New vectors [N, M, d] of ``own`` [N, M, d] with neighbours ``others`` [N, M, n, d].
 
         counts  [N, M, n], how often a neighbour was met; 0 = there is none
-        mean    [N, d], mean embedding of the prefix that each of the N nodes belongs to
+        means   [N, d], mean embedding of the prefix that each of the N nodes belongs to
         """
-        keys = self.of_vector(mean[:, None, None] * others) + self.of_count(counts[..., None])
-        logits = self.weight(functional.leaky_relu(keys, SLOPE)).squeeze(-1).float()
+        keys = self.of_vector(means[:, None, None] * others) + self.of_count(counts[..., None])
+        logits = self.weight(functional.leaky_relu(keys, SLOPE)).squeeze(-1)
         present = counts > 0
         weights = torch.softmax(logits.masked_fill(~present, torch.finfo(logits.dtype).min), -1) * present
         received = (weights[..., None] * others).sum(2)

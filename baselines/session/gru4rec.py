@@ -23,6 +23,7 @@ from baselines.session.shared.gru4rec import (
 )
 from baselines.session.shared.neural import Dropout, NeuralRecommender
 from contracts import Sessions
+from contracts.device import DType, precision
 from contracts.progress import Bar
 
 Layers = tuple[int, ...]
@@ -30,7 +31,7 @@ DRAWN = 1 << 21
 """Negative samples drawn at once."""
 
 
-class Gru4Rec(NeuralRecommender):
+class GRU4Rec(NeuralRecommender):
     """GRU layers over the session's items; scores = hidden state . item vectors + item biases.
 
     Every feature of the authors' PyTorch version: cross entropy with logQ correction, BPR-max with ELU,
@@ -61,7 +62,7 @@ class Gru4Rec(NeuralRecommender):
     embedding: int = Field(0, ge=0, description="dimensions of separate input vectors; 0: one-hot input")
     max_length: int = Field(1000, ge=1, description="events of a prefix that are read when ranking")
     valid_fraction: float = Field(0.0, ge=0, lt=1, description="last part of train on which the epoch is chosen")
-    dtype: Literal["auto", "float32", "bf16"] = Field("float32", description="matrix products; small ones gain nothing")
+    dtype: DType = Field("float32", description="matrix products; small ones gain nothing")
 
     def build(self, n_items: int) -> nn.Module:
         dim = self.layers[-1] if self.constrained else self.embedding
@@ -112,13 +113,14 @@ class Gru4Rec(NeuralRecommender):
             rows = slice(offsets[step], offsets[step + 1])
             wanted = torch.cat([targets[rows], next(samples)])
             hidden = [state[lane[rows]] * kept[rows] for state in states]
-            scores, hidden = network.step(inputs[rows], hidden, wanted)
-            loss = self._loss(scores, wanted, counts) / self.batch_size
+            with precision(self.dtype, device):
+                scores, hidden = network.step(inputs[rows], hidden, wanted)
+            loss = self._loss(scores.float(), wanted, counts) / self.batch_size
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             for state, new in zip(states, hidden, strict=True):
-                state[lane[rows]] = new.detach()
+                state[lane[rows]] = new.detach().float()
             total += loss.detach()
             advance(int(fresh[rows].sum()))
         return float(total) / max(len(offsets) - 1, 1)

@@ -12,7 +12,7 @@ from baselines.session.shared.batches import Batch
 from baselines.session.shared.neural import Dropout, NeuralRecommender
 
 
-class Narm(NeuralRecommender):
+class NARM(NeuralRecommender):
     """A GRU read twice, as last state and by attention, and a bilinear decoder (paper, section 3).
 
     h_1..h_t = GRU(dropped item vectors); c_global = h_t; c_local = sum_j v . sigmoid(A1 h_t + A2 h_j) h_j

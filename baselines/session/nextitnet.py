@@ -14,7 +14,7 @@ from baselines.session.shared.neural import NeuralRecommender, initialise_normal
 from contracts import Sessions
 
 
-class Nextitnet(NeuralRecommender):
+class NextItNet(NeuralRecommender):
     """Residual blocks of two dilated causal convolutions; every position predicts its next item (paper, section 3).
 
     Block with dilation l: x + relu(LN(conv_2l(relu(LN(conv_l(x)))))), convolutions of width ``kernel`` padded in

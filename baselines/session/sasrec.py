@@ -15,7 +15,7 @@ from baselines.session.shared.neural import Dropout, NeuralRecommender, initiali
 from contracts import Sessions, UserError
 
 
-class Sasrec(NeuralRecommender):
+class SASRec(NeuralRecommender):
     """Causal transformer blocks on item + position vectors; score = last state . item vector (paper, section III).
 
     x = dropped(sqrt(d) item + position); per block q = LN(x), x = q + dropped attention(q, x, x), x = LN(x),

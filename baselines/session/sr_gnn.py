@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from baselines.session.shared.graph import GatedGraph, GraphBatch, GraphRecommender, SoftAttention
+from baselines.session.shared.graph import GatedGraph, GraphBatch, GraphRecommender, SoftAttention, in_full
 
 
 class SRGNN(GraphRecommender):
@@ -51,5 +51,7 @@ class SessionGraphNetwork(nn.Module):
         self.attention = SoftAttention(hidden, softmax=False)
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
-        hidden = self.graph(self.embedding(batch.items), batch.source, batch.target)
-        return functional.linear(self.attention(hidden, batch), self.embedding.weight)
+        with in_full(batch.items.device):
+            hidden = self.graph(self.embedding(batch.items), batch.source, batch.target)
+            session = self.attention(hidden, batch)
+        return functional.linear(session, self.embedding.weight)

@@ -12,7 +12,7 @@ from baselines.session.shared.batches import Batch
 from baselines.session.shared.neural import NeuralRecommender
 
 
-class Stamp(NeuralRecommender):
+class STAMP(NeuralRecommender):
     """Attention of the last click over the session, two cells, trilinear scores (paper, section 3).
 
     m_s = mean of the item vectors x_i, m_t = x_last; a_i = w0 . sigmoid(W1 x_i + W2 x_last + W3 m_s + b),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -10,10 +11,12 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from baselines.session.shared.graph import GatedGraph, GraphBatch, GraphRecommender, SoftAttention, segment_sum
+from baselines.session.shared.graph import GatedGraph, GraphBatch, GraphRecommender, SoftAttention, in_full, segment_sum
 
 CELLS = 1 << 20
 """Attention weights (nodes of the batch times items) held at once."""
+ALIGN = 64
+"""The number of nodes is made a multiple of this: bf16 kernels are made anew for every shape."""
 
 
 class TAGNN(GraphRecommender):
@@ -53,9 +56,11 @@ class TargetAttentiveNetwork(nn.Module):
         self.query = nn.Linear(hidden, hidden, bias=False)
 
     def forward(self, batch: GraphBatch) -> torch.Tensor:
-        hidden = self.graph(self.embedding(batch.items), batch.source, batch.target)
-        scores = functional.linear(self.attention(hidden, batch), self.embedding.weight)
-        return scores + TargetAttention.apply(hidden, self.query(hidden), self.embedding.weight, batch, CELLS)
+        with in_full(batch.items.device):
+            hidden = self.graph(self.embedding(batch.items), batch.source, batch.target)
+            session, query = self.attention(hidden, batch), self.query(hidden)
+        scores = functional.linear(session, self.embedding.weight)
+        return scores + TargetAttention.apply(hidden, query, self.embedding.weight, batch, CELLS)
 
 
 class TargetAttention(torch.autograd.Function):
@@ -74,41 +79,71 @@ class TargetAttention(torch.autograd.Function):
         ctx: Any, hidden: torch.Tensor, query: torch.Tensor, items: torch.Tensor, batch: GraphBatch, cells: int
     ) -> torch.Tensor:
         device = hidden.device.type
-        ctx.product = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-        ctx.batch, ctx.step = batch, math.ceil(cells / len(hidden))
-        h, q = hidden.to(ctx.product), query.to(ctx.product)
+        product = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+        ctx.nodes = _Nodes.of(hidden, query, batch, product)
+        ctx.step = math.ceil(cells / len(ctx.nodes.graph))
         out = []
         for part in items.split(ctx.step):
-            weights, total, match = _pairs(h, q, part.to(ctx.product), hidden.dtype, batch)
-            out.append(segment_sum(weights.mul_(match), batch.first).div_(total))
+            weights, total, match = ctx.nodes.pairs(part)
+            out.append((segment_sum(weights.mul_(match), ctx.nodes.first).div_(total))[:-1])
         scores = torch.cat(out, 1)
-        ctx.save_for_backward(hidden, query, items, scores)
+        ctx.save_for_backward(items, scores)
         return scores
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        hidden, query, items, scores = ctx.saved_tensors
-        h, q = hidden.to(ctx.product), query.to(ctx.product)
-        of_hidden, of_query, of_items = torch.zeros_like(hidden), torch.zeros_like(hidden), []
+        items, scores = ctx.saved_tensors
+        nodes: _Nodes = ctx.nodes
+        of_hidden, of_query = torch.zeros_like(nodes.h, dtype=items.dtype), torch.zeros_like(nodes.h, dtype=items.dtype)
+        of_items = []
         parts = items.split(ctx.step), scores.split(ctx.step, 1), gradients[0].split(ctx.step, 1)
         for item, score, gradient in zip(*parts, strict=True):
-            part = item.to(ctx.product)
-            weights, total, match = _pairs(h, q, part, hidden.dtype, ctx.batch)
-            of_match = weights.mul_((gradient / total)[ctx.batch.graph])
-            of_logit = match.sub_(score[ctx.batch.graph]).mul_(of_match).to(ctx.product)
-            of_match = of_match.to(ctx.product)
+            part = item.to(nodes.h.dtype)
+            weights, total, match = nodes.pairs(item)
+            of_match = weights.mul_(nodes.spread(gradient / total[:-1]))
+            of_logit = match.sub_(nodes.spread(score)).mul_(of_match).to(part.dtype)
+            of_match = of_match.to(part.dtype)
             of_hidden += of_match @ part
             of_query += of_logit @ part
-            of_items.append(torch.addmm(of_match.T @ h, of_logit.T, q).to(items.dtype))
-        return of_hidden, of_query.to(query.dtype), torch.cat(of_items), None, None
+            of_items.append(torch.addmm(of_match.T @ nodes.h, of_logit.T, nodes.q).to(items.dtype))
+        n = nodes.n
+        return of_hidden[:n], of_query[:n], torch.cat(of_items), None, None
 
 
-def _pairs(
-    h: torch.Tensor, q: torch.Tensor, part: torch.Tensor, dtype: torch.dtype, batch: GraphBatch
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(softmax weights before division [N, items], their sums [B, items], e . h [N, items]) for some items."""
-    logits = functional.linear(q, part).to(dtype) + batch.count.log()[:, None]
-    highest = logits.new_full((len(batch.first), len(part)), -math.inf)
-    highest.scatter_reduce_(0, batch.graph[:, None].expand_as(logits), logits, "amax")
-    weights = logits.sub_(highest.index_select(0, batch.graph)).exp_()
-    return weights, segment_sum(weights, batch.first), functional.linear(h, part).to(dtype)
+@dataclass(frozen=True)
+class _Nodes:
+    """The nodes of a batch, filled up to a multiple of ``ALIGN`` by nodes of one more prefix, which counts for nothing.
+
+    h, q    [N, d] in the type of the matrix products
+    graph   int64 [N]; first int64 [B + 1]; log_count [N, 1]
+    n       nodes before filling up
+    """
+
+    h: torch.Tensor
+    q: torch.Tensor
+    graph: torch.Tensor
+    first: torch.Tensor
+    log_count: torch.Tensor
+    n: int
+
+    @classmethod
+    def of(cls, hidden: torch.Tensor, query: torch.Tensor, batch: GraphBatch, product: torch.dtype) -> _Nodes:
+        n = len(hidden)
+        more = -n % ALIGN
+        h, q = (functional.pad(x.detach().to(product), (0, 0, 0, more)) for x in (hidden, query))
+        graph = functional.pad(batch.graph, (0, more), value=len(batch.first))
+        log_count = functional.pad(batch.count.log().to(hidden.dtype), (0, more))[:, None]
+        return cls(h, q, graph, functional.pad(batch.first, (0, 1), value=n), log_count, n)
+
+    def pairs(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(softmax weights before division [N, items], their sums [B + 1, items], e . h [N, items]) for some items."""
+        part = items.to(self.h.dtype)
+        logits = functional.linear(self.q, part).to(items.dtype) + self.log_count
+        highest = logits.new_full((len(self.first), len(part)), -math.inf)
+        highest.scatter_reduce_(0, self.graph[:, None].expand_as(logits), logits, "amax")
+        weights = logits.sub_(highest.index_select(0, self.graph)).exp_()
+        return weights, segment_sum(weights, self.first), functional.linear(self.h, part).to(items.dtype)
+
+    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        """Values [B, items] of the prefixes, to their nodes [N, items]; 0 for those that fill up."""
+        return functional.pad(values, (0, 0, 0, 1)).index_select(0, self.graph)

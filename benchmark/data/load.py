@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from benchmark.data import paths, registry
 from benchmark.data.store import read_column, read_json
+from benchmark.data.titles import ATTRIBUTE, title_tokens
 from contracts import Interactions, Sessions, UserError
 
 Column = Callable[[str], np.ndarray]
@@ -142,6 +143,8 @@ def _session_split(meta: Mapping[str, Any], column: Column, ids: np.ndarray, nam
 
 def _topk_split(meta: Mapping[str, Any], column: Column, ids: np.ndarray, names: np.ndarray | None) -> TopKSplit:
     attributes = _attributes(meta, column, len(ids))
+    if names is not None:
+        attributes[ATTRIBUTE] = title_tokens(names)
 
     def interactions(part: str) -> Interactions:
         disliked = _csr(column, f"{part}_disliked", len(ids)) if meta["disliked"] else None

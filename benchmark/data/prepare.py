@@ -82,7 +82,11 @@ def table_statistics(parsed: Parsed) -> Statistics:
         found |= {"events": len(table), "sessions": len(table.session_ids), "items": len(table.item_ids)}
         for name, (_, ids) in table.groups.items():
             found[f"{name}s"] = len(ids)
+        same = np.diff(table.sessions) == 0
+        again = (np.diff(table.items) == 0) & (np.diff(table.times) == 0)
+        found["events that repeat the one before, time included"] = int((same & again).sum())
         if parsed.times == "real":
+            found["events earlier than the one before"] = int((same & (np.diff(table.times) < 0)).sum())
             found |= {"first": moment(float(table.times.min())), "last": moment(float(table.times.max()))}
     elif isinstance(table, RatingTable):
         found |= {

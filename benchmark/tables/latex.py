@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from benchmark.tables import text
-from benchmark.tables.model import Block, Cell, Results, Row, Table
+from benchmark.tables.model import Block, Cell, Results, Row, Table, Verdict
 
 ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "±": r"$\pm$", "<": "$<$", ">": "$>$", "|": "$|$",
     "\\": r"\textbackslash{}",
 }  # fmt: skip
-WIDE = 7
-"""More columns than this are set smaller."""
+SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
+"""Type of tables with more columns than that."""
+PAGE = 58
+"""Lines of a table that fit on a page."""
 
 
 def escape(words: str) -> str:
@@ -19,20 +21,35 @@ def escape(words: str) -> str:
 
 
 def latex(results: Results) -> str:
-    """One table environment per shown table, its data sets below each other."""
-    return "\n".join(_table(table, blocks) for table, blocks in text.shown(results))
+    """One table environment per shown table, its data sets below each other; on several pages where it is long."""
+    return "\n".join(_table(table, page, i) for table, blocks in text.shown(results)
+                     for i, page in enumerate(_pages(blocks)))  # fmt: skip
 
 
-def _table(table: Table, blocks: list[Block]) -> str:
+def _pages(blocks: list[Block]) -> list[list[Block]]:
+    """The blocks in order, as many together as fit on a page."""
+    pages: list[list[Block]] = []
+    room = 0
+    for block in blocks:
+        lines = sum(map(_printable, block.rows)) + 2
+        if lines > room:
+            pages.append([])
+            room = PAGE
+        pages[-1].append(block)
+        room -= lines
+    return pages
+
+
+def _table(table: Table, blocks: list[Block], page: int) -> str:
     columns = len(table.metrics) + 1
-    size = r"\footnotesize" if columns > WIDE else r"\small"
+    size = next((size for least, size in SIZES if columns > least), r"\small\setlength{\tabcolsep}{4pt}")
     lines = [
         rf"% {table.id}: {table.source}",
         r"\begin{table}[tp]",
         r"\centering",
         rf"\caption{{{_caption(table, blocks)}}}",
-        rf"\label{{tab:{table.id}}}",
-        rf"{size}\setlength{{\tabcolsep}}{{4pt}}",
+        rf"\label{{tab:{table.id}{f'-{page + 1}' if page else ''}}}",
+        size,
         rf"\begin{{tabular}}{{l{'c' * len(table.metrics)}}}",
         r"\toprule",
         " & ".join(["Method", *map(escape, table.metrics)]) + r" \\",
@@ -51,6 +68,8 @@ def _printable(row: Row) -> bool:
 
 
 def _value(table: Table, cell: Cell) -> str:
+    if cell.ours is None and cell.verdict == Verdict.TIMED_OUT:
+        return "timeout"
     if cell.ours is None:
         return f"{text.expected(table, cell)}$^{{\\dagger}}$" if cell.expected else "--"
     value = text.value(table, cell)

@@ -60,7 +60,7 @@ class Seeds(Part):
     high: float
 
 
-class Test(Part):
+class PairedTest(Part):
     """This row against the reference row, paired over sessions or users; p values are two-sided."""
 
     against: str
@@ -91,7 +91,7 @@ class Cell(Part):
     why: str = Field("", description="one line: the tolerance or interval used, or why there is no comparison")
     required: bool = Field(False, description="declared as reproduced: emde verify fails where it is not")
     mark: Literal["", "best", "second"] = Field("", description="not significantly below the best (or second) value")
-    test: Test | None = None
+    test: PairedTest | None = None
 
     @property
     def significant(self) -> bool:

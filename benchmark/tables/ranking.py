@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchmark.significance import Paired, holm, leaders, paired
 from benchmark.tables.declaration import BlockDeclaration, Declaration
 from benchmark.tables.labels import label
 from benchmark.tables.measured import Measured
-from benchmark.tables.model import Block, Cell, Cost, Expected, Row, Slices, Test, Verdict
+from benchmark.tables.model import Block, Cell, Cost, Expected, PairedTest, Row, Slices, Verdict
 from benchmark.tables.verdict import judge, over_seeds, t_interval
 from contracts import UserError
 
@@ -182,7 +183,7 @@ def _slices(values: dict[str, float]) -> Slices | None:
 
 def _tests(
     data: str, against: str | None, columns: Sequence[str], units: dict[str, Units | None]
-) -> dict[tuple[str, str], Test]:
+) -> dict[tuple[str, str], PairedTest]:
     """(row, column) -> the test against the reference row, Holm-corrected over the block."""
     reference = units.get(against or "")
     if reference is None or against is None:
@@ -198,10 +199,9 @@ def _tests(
                 found[name, column] = paired(own[1][column], reference[1][column])
     t, w = (holm(np.array([getattr(p, part) for p in found.values()])) for part in ("t_p", "wilcoxon_p"))
     return {
-        key: Test(against=against, difference=p.difference, low=p.low, high=p.high, effect=p.effect, units=p.units,
-                  t_p=p.t_p, wilcoxon_p=p.wilcoxon_p, t_holm=float(t[i]), wilcoxon_holm=float(w[i]))
+        key: PairedTest(against=against, **asdict(p), t_holm=float(t[i]), wilcoxon_holm=float(w[i]))
         for i, (key, p) in enumerate(found.items())
-    }  # fmt: skip
+    }
 
 
 def _marks(

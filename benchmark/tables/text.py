@@ -9,9 +9,10 @@ from benchmark.tables.model import Block, Cell, Results, Row, Table, Verdict
 GENERATED_NOTE = "Generated data: nothing in this table is comparable with the paper."
 COSTS = ("fit s", "rank s", "peak MB")
 COST_NOTE = "Seconds are summed over slices; fit includes compiling on first use. Peak memory is the whole process's."
-STATISTICS = (
-    "{best} the best value, {second} the second, each with all that do not differ from it significantly; "
-    "* differs from {against} (paired t-test over {unit}, Holm-corrected, p < .05)."
+MARKS = "{best} the best value, {second} the second"
+TESTS = (
+    ", each with all that do not differ from it significantly; "
+    "* differs from {against} (paired t-test over {unit}, Holm-corrected, p < .05)"
 )
 UNITS = {"evaluation points": "sessions", "test users": "users"}
 
@@ -89,4 +90,6 @@ def statistics(table: Table, block: Block, best: str, second: str) -> str:
     if not any(cell.mark for row in block.rows for cell in row.cells):
         return ""
     against = next((row.label for row in block.rows if row.method == table.against), table.against or "")
-    return STATISTICS.format(best=best, second=second, against=against, unit=UNITS.get(block.unit, block.unit))
+    tested = any(cell.test for row in block.rows for cell in row.cells)
+    words = MARKS + (TESTS if tested else "") + "."
+    return words.format(best=best, second=second, against=against, unit=UNITS.get(block.unit, block.unit))

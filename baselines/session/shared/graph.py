@@ -171,6 +171,11 @@ class SessionGraphs:
         )
 
 
+def in_full(device: torch.device) -> torch.autocast:
+    """A context without autocast: every batch has other numbers of nodes, and bf16 kernels are made for each shape."""
+    return torch.autocast(device.type, enabled=False)
+
+
 def segment_sum(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Sums of consecutive rows [N, d], each times its weight [N]: [segments, d]; ``first`` row of every segment."""
     everything = torch.arange(len(rows), device=rows.device)
@@ -233,7 +238,7 @@ class SoftAttention(nn.Module):
         """Vectors [B, hidden] of a batch's prefixes from those of its nodes [N, hidden]."""
         last = functional.embedding(batch.last, hidden)
         keys = functional.embedding(batch.graph, self.of_last(last)) + self.of_each(hidden)
-        logits = self.weight(torch.sigmoid(keys)).squeeze(1).float()
+        logits = self.weight(torch.sigmoid(keys)).squeeze(1)
         if self.softmax:
             weights = segment_softmax(logits + batch.count.log(), batch.graph, len(last))
         else:

@@ -46,12 +46,14 @@ def read_columns(
     Raises UserError for an empty file, a missing column, a wrong separator or an unreadable value.
     """
     names = _header(path, sep, encoding) if header is None else list(header)
+    spelled = names
     names = [(aliases or {}).get(name, name) for name in names]
     wanted = {name: kind for name, kind in columns.items() if name in names or name not in optional}
     for name in wanted:
         if name not in names:
             hint = "" if len(names) > 1 else f" (is the separator {sep!r}?)"
-            raise UserError(f"{path}: header: expected column '{name}', found {', '.join(names)}{hint}")
+            also = "".join(f" (or '{other}')" for other, here in (aliases or {}).items() if here == name)
+            raise UserError(f"{path}: header: expected column '{name}'{also}, found {', '.join(spelled)}{hint}")
     options = {
         "read_options": {"column_names": names, "skip_rows": 0 if header else 1, "encoding": encoding},
         "parse_options": {"delimiter": sep, "quote_char": '"' if quotes else False, "newlines_in_values": False},

@@ -70,6 +70,8 @@ def read_ncf(folder: Path, items: np.ndarray) -> dict[str, np.ndarray]:
     test = read_columns(path, {"user": INT, "item": INT}, sep="\t", header=header)
     path = folder / "ncf_ml-1m.test.negative"
     rows = [line.split("\t") for line in path.read_text().splitlines()]
+    if len(rows) != len(test["user"]):
+        raise UserError(f"{path}: expected {len(test['user'])} lines, found {len(rows)}")
     pairs = [f"({user},{item})" for user, item in zip(test["user"], test["item"], strict=True)]
     for number, (row, pair) in enumerate(zip(rows, pairs, strict=True), 1):
         if row[0] != pair or len(row) != 100:

@@ -24,14 +24,17 @@ TYPES = {"user": pa.int32(), "rating": pa.int8(), "date": pa.date32()}
 def parse(dataset: Dataset, folder: Path) -> Parsed:
     """All ratings of the train set (probe rows included in it, as the framework does)."""
     path = folder / "training_set.tar"
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, ...]] = []
+    dropped = 0
     try:
         with tarfile.open(path) as tar, progress("read training_set.tar", FILMS) as advance:
             for entry in tar:
                 if entry.isreg() and re.search(r"mv_\d+\.txt$", entry.name):
                     stream = tar.extractfile(entry)
                     assert stream is not None
-                    parts.append(_read_film(path, entry.name, stream.read()))
+                    film = _read_film(path, entry.name, stream.read())
+                    parts.append(tuple(column[_last_of_each(film[0])] for column in film))
+                    dropped += len(film[0]) - len(parts[-1][0])
                     advance()
     except tarfile.TarError as error:
         raise UserError(f"{path}: not a tar file: {error}") from None
@@ -42,7 +45,14 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     check_ratings(ratings, path, 1, 5)
     names = read_titles(folder / "movie_titles.txt")
     table = RatingTable(users, items, ratings.astype(np.float32), days * 86400.0, names=names)
-    return Parsed(table, counts={"rows": len(users), "films": len(np.unique(items))})
+    counts = {"rows": len(users) + dropped, "films": len(np.unique(items)), "duplicates dropped": dropped}
+    return Parsed(table, counts=counts)
+
+
+def _last_of_each(users: np.ndarray) -> np.ndarray | slice:
+    """The rows of a film to keep: the last rating of each user, as in MovieLens; in file order."""
+    distinct, last = np.unique(users[::-1], return_index=True)
+    return slice(None) if len(distinct) == len(users) else np.sort(len(users) - 1 - last)
 
 
 def _read_film(path: Path, name: str, content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

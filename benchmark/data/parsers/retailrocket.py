@@ -1,4 +1,4 @@
-"""RetailRocket: events.csv cut into sessions, item_properties*.csv as item-token edges."""
+"""RetailRocket: events.csv cut into sessions, item_properties*.csv and category_tree.csv as item-token edges."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from contracts import UserError
 
 GAP = 30 * 60
 """Seconds without any event that end a session."""
+CATEGORY = "categoryid"
+NUMBER = r"n-?\d+\.\d+"
+"""Numeric words are written with three decimals after an n."""
 
 
 def parse(dataset: Dataset, folder: Path) -> Parsed:
@@ -36,16 +39,17 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     # Neighbours merged across users interleave in time: sort inside the session.
     by_time = np.lexsort((times, sessions))
     view = by_time[events["event"][order][by_time] == "view"]
+    properties, left_out = read_properties(dataset, folder, events["itemid"])
     table = SessionTable.from_columns(
         sessions[view],
         events["itemid"][order][view],
         times[view],
         {"user": users[view]},
-        {"property": read_properties(dataset, folder, events["itemid"]), **_interactions(dataset, events)},
+        properties | _interactions(dataset, events),
     )
     counts = {name: int((events["event"] == name).sum()) for name in ("view", "addtocart", "transaction")}
     backwards = {"time goes back in file": int((np.diff(events["timestamp"]) < 0).sum())}
-    return Parsed(table, counts={"rows": len(times), **counts, **backwards})
+    return Parsed(table, counts={"rows": len(times), **counts, **backwards, **left_out})
 
 
 def _interactions(dataset: Dataset, events: dict[str, np.ndarray]) -> dict[str, Edges]:
@@ -71,18 +75,65 @@ def cut_sessions(users: np.ndarray, times: np.ndarray, rule: Literal["published"
     return np.cumsum(new)
 
 
-def read_properties(dataset: Dataset, folder: Path, items: np.ndarray) -> Edges:
-    """Tokens ``property=word`` of the items, for the properties of option ``properties``."""
-    wanted = dataset.options["properties"]
+def read_properties(dataset: Dataset, folder: Path, items: np.ndarray) -> tuple[dict[str, Edges], dict[str, int]]:
+    """Attributes of the items, and what was left out of them, counted.
+
+    Option ``properties``: attribute -> properties whose words become its tokens ``property=word``; ``numbers: drop``
+    leaves out numeric words (such as n277.200). Option ``tree``: the attribute ``category`` has an item's category and
+    all categories above it. Of a property only the latest value holds.
+    """
+    attributes: dict[str, list[str]] = dataset.options["properties"]
+    tree = dataset.options.get("tree")
+    wanted = {name for names in attributes.values() for name in names} | ({CATEGORY} if tree else set())
     frames = []
     for path in sorted(folder.glob("item_properties*.csv")):
         columns = read_columns(path, {"timestamp": INT, "itemid": INT, "property": TEXT, "value": TEXT})
-        keep = np.isin(columns["property"], wanted) & np.isin(columns["itemid"], np.unique(items))
+        keep = np.isin(columns["property"], list(wanted)) & np.isin(columns["itemid"], np.unique(items))
         frames.append(pd.DataFrame({name: column[keep] for name, column in columns.items()}))
     if not frames:
         raise UserError(f"{folder}: expected item_properties*.csv, found none; run: emde data fetch {dataset.name}")
     frame = pd.concat(frames, ignore_index=True)
-    words = frame["value"].astype(str).str.split(" ").explode()
-    frame = frame.loc[words.index]
-    tokens = frame["property"].to_numpy().astype(object) + "=" + words.to_numpy().astype(object)
+    counts = {}
+    frame["word"] = frame["value"].astype(str).str.split(" ")
+    words = frame.explode("word", ignore_index=True)
+    if dataset.options.get("numbers") == "drop":
+        numeric = words["word"].str.fullmatch(NUMBER)
+        counts["numeric words of properties left out"] = int(numeric.sum())
+        words = words[~numeric]
+    edges = {name: _edges(words[words["property"].isin(names)]) for name, names in attributes.items()}
+    if tree:
+        above = read_tree(folder / tree)
+        categories = frame[frame["property"] == CATEGORY].reset_index(drop=True)
+        categories["word"] = [above.get(value, [value]) for value in categories["value"]]
+        counts["categories of items that the tree does not have"] = len(set(categories["value"]) - set(above))
+        edges["category"] = _edges(categories.explode("word", ignore_index=True))
+    return edges, counts
+
+
+def _edges(frame: pd.DataFrame) -> Edges:
+    tokens = frame["property"].to_numpy().astype(object) + "=" + frame["word"].to_numpy().astype(object)
     return Edges(frame["itemid"].to_numpy(), tokens, frame["timestamp"].to_numpy() / 1000, latest=True)
+
+
+def read_tree(path: Path) -> dict[str, list[str]]:
+    """``categoryid,parentid`` (empty for a root) -> category -> itself and all above it, as text.
+
+    Raises UserError for a category with two parents, or one that is above itself.
+    """
+    columns = read_columns(path, {"categoryid": INT, "parentid": INT}, nullable=["parentid"])
+    parents: dict[int, int] = {}
+    pairs = zip(columns["categoryid"].tolist(), columns["parentid"].tolist(), strict=True)
+    for row, (category, parent) in enumerate(pairs, 1):
+        if parents.setdefault(category, parent) != parent:
+            trouble = f"category {category}: expected one parent, found {parents[category]} and {parent}"
+            raise UserError(f"{path}: data row {row}: {trouble}")
+    return {str(category): _above(path, category, parents) for category in parents}
+
+
+def _above(path: Path, category: int, parents: dict[int, int]) -> list[str]:
+    chain = [category]
+    while (parent := parents.get(chain[-1], -1)) >= 0:
+        if parent in chain:
+            raise UserError(f"{path}: category {category}: expected a tree, found it above itself")
+        chain.append(parent)
+    return [str(link) for link in chain]

@@ -59,10 +59,15 @@ def parse_glove(dataset: Dataset, folder: Path) -> Parsed:
         words = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
+    if not isinstance(words, dict):
+        raise UserError(f"{path}: expected words with their vectors, found {type(words).__name__}")
     lengths = {len(vector) for vector in words.values()}
     if len(lengths) != 1:
         raise UserError(f"{path}: expected vectors of one length, found lengths {sorted(lengths)}")
-    vectors = np.array(list(words.values()), np.float32)
+    try:
+        vectors = np.array(list(words.values()), np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: expected numbers: {error}") from None
     return Parsed(VectorTable(vectors, ids=np.array(list(words), object)), counts={"rows": len(vectors)})
 
 

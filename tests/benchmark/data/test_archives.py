@@ -52,8 +52,9 @@ def test_missing_member(tmp_path, name, make):
         extract(tmp_path / name, ("c.csv",), tmp_path)
 
 
-@pytest.mark.parametrize(("name", "make"), KINDS[:2])
-def test_path_escape_is_refused(tmp_path, name, make):
+@pytest.mark.parametrize(("name", "make"), KINDS)
+def test_path_escape_is_refused(tmp_path, monkeypatch, name, make):
+    monkeypatch.setattr("py7zr.py7zr.check_archive_path", lambda path: True)  # it would not even write one
     make(tmp_path / name, {"../evil.csv": b"1"})
     with pytest.raises(UserError, match="inside the archive"):
         extract(tmp_path / name, ("evil.csv",), tmp_path)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
+from benchmark import data_page, settings
 from benchmark import density as estimation
-from benchmark import settings
 from benchmark.data import registry
 from benchmark.data.fetch import fetch
 from benchmark.data.load import TopKSplit, VectorSet, load_split
@@ -62,6 +62,14 @@ def test_the_identity_of_the_source_is_that_of_the_vectors(films):
     raw = load_split("films").meta["raw"]
     columns = load_split("sample-ratings").meta["columns"]
     assert raw == {f"sample-ratings/{name}": value for name, value in columns.items()}
+
+
+def test_the_page_says_what_the_vectors_are_made_from(films):
+    prepare(films())
+    page = data_page.page("films")
+    assert "<dt>made from</dt><dd>the train part of <code>sample-ratings</code>" in page
+    assert "<h2>Files</h2>" not in page
+    assert "<h2>Files</h2>" in data_page.page("sample-ratings")
 
 
 def test_the_source_is_prepared_where_it_is_not(films, root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -203,6 +204,19 @@ def test_own_data_are_usable_at_once(root, tmp_path, capsys):
     (tmp_path / "ids.txt").write_text("\n".join(f"sku{n}" for n in range(20)))
     assert emde(*vectors) == 2
     assert "ids.txt: expected item ids of shop such as" in capsys.readouterr().err
+
+
+def test_the_list_says_what_is_here(root, tmp_path, capsys):
+    events().to_csv(tmp_path / "mine.csv", index=False)
+    add.add_sessions("mine", tmp_path / "mine.csv")
+    assert emde("data", "list", "--json") == 0
+    here = {row["name"]: row["here"] for row in json.loads(capsys.readouterr().out)["data"]}
+    assert {name: here[name] for name in ("mine", "retail", "rsc15", "ml20m-items")} == {
+        "mine": "fetched", "retail": "by hand", "rsc15": "no", "ml20m-items": "no",
+    }  # fmt: skip
+    prepare("mine")
+    assert emde("data", "list") == 0
+    assert re.search(r"^mine +session +public +0 +prepared", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_data_that_cannot_be_split_are_not_registered(root, tmp_path, capsys):

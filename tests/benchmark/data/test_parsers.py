@@ -127,10 +127,57 @@ def test_retail_properties_and_counts(tmp_path):
     assert (parsed.counts["view"], parsed.counts["addtocart"], parsed.counts["transaction"]) == (4, 1, 1)
 
 
-def test_retail_purchases_as_interactions(tmp_path):
+TREE = "categoryid,parentid\n5,2\n6,2\n2,1\n1,\n"
+PAPER_PROPERTIES = "timestamp,itemid,property,value\n500000,10,6,12 n277.200 n-3.000\n500000,11,776,7 nine 8\n"
+
+
+def paper_retail(tmp_path, tree: str = TREE, properties: str = PROPERTIES):
     (tmp_path / "events.csv").write_text(EVENTS)
-    (tmp_path / "item_properties.csv").write_text(PROPERTIES)
-    edges = parse(registry.get("retail"), tmp_path).table.edges
+    (tmp_path / "item_properties_part1.csv").write_text(properties)
+    (tmp_path / "item_properties_part2.csv").write_text(PAPER_PROPERTIES)
+    (tmp_path / "category_tree.csv").write_text(tree)
+    return parse(registry.get("retail"), tmp_path)
+
+
+def pairs_of(edges: Edges) -> list[tuple]:
+    return sorted(zip(edges.items.tolist(), edges.tokens.tolist(), strict=True))
+
+
+def test_retail_categories_have_those_above_them(tmp_path):
+    edges = paper_retail(tmp_path).table.edges["category"]
+    assert pairs_of(edges.known_at(1000)) == [(10, f"categoryid={number}") for number in (1, 2, 6)]
+    assert pairs_of(edges.known_at(600)) == [(10, f"categoryid={number}") for number in (1, 2, 5)]
+    unknown = paper_retail(tmp_path, properties=PROPERTIES.replace(",6\n", ",77\n"))
+    assert unknown.counts["categories of items that the tree does not have"] == 1
+    assert pairs_of(unknown.table.edges["category"].known_at(1000)) == [(10, "categoryid=77")]
+
+
+def test_retail_properties_of_the_paper_without_numbers(tmp_path):
+    parsed = paper_retail(tmp_path)
+    assert pairs_of(parsed.table.edges["property_6"]) == [(10, "6=12")]
+    assert pairs_of(parsed.table.edges["property_776"]) == [(11, "776=7"), (11, "776=8"), (11, "776=nine")]
+    assert len(parsed.table.edges["property_839"].items) == 0
+    assert parsed.counts["numeric words of properties left out"] == 2
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ("categoryid,parentid\n5,2\n2,5\n", r"category_tree.csv: category 5: expected a tree, found it above itself"),
+        ("categoryid,parentid\n5,2\n5,3\n", r"data row 2: category 5: expected one parent, found 2 and 3"),
+        ("categoryid,parentid\n5,two\n", r"column 'parentid'.*'two'"),
+        ("categoryid,parent\n5,2\n", "expected column 'parentid', found categoryid, parent"),
+        ("categoryid;parentid\n5;2\n", r"expected column 'categoryid'.*separator"),
+        ("", "empty file"),
+    ],
+)
+def test_retail_tree_that_is_none(tmp_path, tree, message):
+    with pytest.raises(UserError, match=message):
+        paper_retail(tmp_path, tree)
+
+
+def test_retail_purchases_as_interactions(tmp_path):
+    edges = paper_retail(tmp_path).table.edges
     assert edges["transaction"].tokens.tolist() == ["2"]
     assert edges["addtocart"].items.tolist() == [11]
     assert len(edges["transaction"].known_at(9099.0).items) == 0
@@ -202,9 +249,67 @@ def test_rsc15_keeps_fractions_and_file_order(tmp_path):
         parse(registry.get("rsc15"), tmp_path)
 
 
+PLAYS = "SessionId\tUserId\tItemId\tArtistId\tTime\n1\t3\t10\t1\t7.0\n2\t4\t11\t2\t8.0\n2\t4\t10\t1\t9.0\n"
+LISTS = (
+    'playlist\t7\t5\t{"ID":1,"Title":"my "best" list","numtracks":2}\t'
+    '{"subjects":[{"type":"user","id":3}],"objects":[{"type":"track","id":10},{"type":"track","id":99}]}\n'
+    'playlist\t8\t6\t{"ID":2,"Title":"nothing"}\t{"subjects":[{"type":"user","id":3}],"objects":[[]]}\n'
+    'playlist\t9\t8\t{"ID":3}\t{"subjects":[{"type":"user","id":4}],"objects":[{"type":"track","id":11},'
+    '{"type":"track","id":10}]}\n'
+)
+
+
+def thirty_music(tmp_path, lists: str | bytes):
+    (tmp_path / "30music-200ks.csv").write_text(PLAYS)
+    (tmp_path / "playlist.idomaar").write_bytes(lists if isinstance(lists, bytes) else lists.encode())
+    return parse(registry.get("30mu"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        LISTS,
+        LISTS.replace("\n", "\r\n"),
+        "\ufeff" + LISTS,
+        LISTS.replace("nothing", "é").encode("latin1"),
+        LISTS + "\n",
+    ],
+    ids=["plain", "crlf", "bom", "latin-1 title", "empty line"],
+)
+def test_playlists_of_30music_are_a_further_interaction(tmp_path, lists):
+    parsed = thirty_music(tmp_path, lists)
+    edges = parsed.table.edges["playlist"]
+    assert pairs_of(edges) == [(10, "7"), (10, "9"), (11, "9")]
+    assert pairs_of(edges.known_at(7.0)) == [(10, "7")]
+    assert parsed.counts["playlists"] == 2
+    assert parsed.counts["playlist entries of tracks in no session, left out"] == 1
+    assert "artist" in parsed.table.edges
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ("", "expected tracks with ids of the sessions' items, found none among 0"),
+        (LISTS.replace("10", "1010").replace(":11", ":1111"), "found none among 4"),
+        (LISTS.replace("\t", " "), r"line 1: expected playlist, id, time and two JSON objects, separated by tabs"),
+        (LISTS.replace("playlist\t8\t6", "playlist\t8"), "line 2: expected playlist"),
+        (LISTS.replace("playlist\t8", "playlist\teight"), r"line 2: .*found 'playlist\\teight"),
+        (LISTS.replace("playlist\t9", "track\t9"), "line 3: expected playlist"),
+        (LISTS.replace('"id":11', '"id":"x"'), "line 3: expected playlist"),
+        (LISTS.replace('"objects"', '"object"'), "line 1: expected playlist"),
+        (LISTS.rstrip()[:-3], "line 3: expected playlist"),
+    ],
+)
+def test_malformed_playlists_name_the_line(tmp_path, lists, message):
+    with pytest.raises(UserError, match=message) as error:
+        thirty_music(tmp_path, lists)
+    assert "playlist.idomaar" in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["30mu", "aotm", "nowp"])
 def test_playlists_with_users_and_artists(tmp_path, name):
     dataset = registry.get(name)
+    (tmp_path / "playlist.idomaar").write_text(LISTS)
     (tmp_path / dataset.files[0].name).write_text(
         "UserId\tSessionId\tItemId\tTime\tArtistId\n4\t2\t10\t9.0\t1\n4\t2\t11\t8.0\t2\n3\t1\t10\t7.0\t1\n"
     )
@@ -248,6 +353,14 @@ def test_netflix(tmp_path):
     assert parsed.table.ratings.tolist() == [5, 3, 4]
     assert parsed.table.times.tolist() == [1125964800.0, 1126051200.0, 946684800.0]
     assert parsed.table.names == {1: "Dinosaur, the", 2: "Amélie"}
+    twice = netflix(tmp_path, {"mv_0000001.txt": "1:\n7,5,2005-09-06\n8,3,2005-09-07\n7,2,2005-09-08\n"})
+    assert (twice.table.users.tolist(), twice.table.ratings.tolist()) == ([8, 7], [3, 2])
+    assert twice.counts == {"rows": 3, "films": 1, "duplicates dropped": 1}
+    for fault, message in (("", "expected 'film:'"), ("1:\n7,5\n", "Expected 3 columns, got 2"),
+                           ("1:\n7,5,06.09.2005\n", "'06.09.2005'"), ("1:\n7,9,2005-09-06\n", "found 9"),
+                           ("1:\n7;5;2005-09-06\n", "Expected 3 columns, got 1"), ("1:\n", "[Ee]mpty")):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            netflix(tmp_path, {"mv_0000001.txt": fault})
     with pytest.raises(UserError, match=r"mv_0000001.txt: line 1: expected 'film:'"):
         netflix(tmp_path, {"mv_0000001.txt": "7,5,2005-09-06\n"})
     with pytest.raises(UserError, match=r"mv_0000001.txt: .*'five'"):

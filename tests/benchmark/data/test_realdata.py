@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from benchmark.data import paths
+from benchmark.data import paths, registry
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet, load_split
 from benchmark.data.parsers.diginetica import read_views
 from benchmark.data.parsers.pickles import read_plain, read_sparse
@@ -76,6 +78,41 @@ def test_counts_of_the_readme(real, name):
     for part, expected in COUNTS[name].items():
         counted = found["raw"]["found"] if part == "raw" else found["splits"][part]["found"]
         assert {key: counted[key] for key in expected} == expected
+
+
+def rows_of_the_readme(mirror) -> dict[str, set[int]]:
+    """Data set -> every count of its row in the mirror's README: the numbers with a thousands separator."""
+    rows = re.findall(r"^\| ([a-z0-9-]+) \|(.*)$", (mirror / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    counts = {name: re.findall(r"\b\d{1,3}(?:,\d{3})+\b", text) for name, text in rows}
+    return {name: {int(number.replace(",", "")) for number in found} for name, found in counts.items()}
+
+
+def test_every_count_of_every_row_of_the_readme_is_gated(mirror):
+    """Each number is an expected value of the registry: what ``prepare`` and ``stats`` count must equal it."""
+    rows = rows_of_the_readme(mirror)
+    assert set(rows) == {path.name for path in mirror.iterdir() if path.is_dir()}
+    assert set(rows) <= set(COUNTS)
+    for name, numbers in rows.items():
+        dataset = registry.get(name)
+        gated = {value for part in dataset.expected.values() for value in part.values()}
+        assert gated, name
+        assert numbers <= gated, name
+        assert dataset.tolerance == 0
+
+
+def test_a_count_that_differs_stops_with_both_numbers(real, monkeypatch):
+    name = real("shuttle")
+    wrong = registry.get(name).model_copy(update={"expected": {"raw": {"rows": 43501}}})
+    monkeypatch.setattr(registry, "_built_in", lambda: {name: wrong})
+    with pytest.raises(UserError, match="shuttle, raw: rows: expected 43501, found 43500"):
+        stats(name)
+
+
+def test_spans_of_the_readme(real):
+    music = stats(real("30music-10pct"))["raw"]["found"]
+    assert (music["first"][:10], music["last"][:10]) == ("2014-01-20", "2015-01-20")
+    shuttle = load_split(real("shuttle"))
+    np.testing.assert_allclose(shuttle.vectors.std(axis=0), 1, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["yoochoose-1-64", "diginetica-srgnn", "retailrocket-dhcn", "nowplaying-gcegnn"])

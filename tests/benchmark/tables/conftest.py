@@ -17,9 +17,7 @@ SESSION_METRICS = ("HR@20", "MRR@20", "P@20", "R@20", "MAP@20")
 Write = Callable[..., Path]
 
 
-def result(
-    data: str, method: str, split: str, seed: int | None, metrics: dict[str, float], **more: Any
-) -> dict[str, Any]:
+def result(data: str, method: str, split: str, seed: int | None, metrics: dict[str, float]) -> dict[str, Any]:
     """What emde evaluate returns for one run."""
     record = {
         "data": data, "split": split, "kind": "session", "method": method, "base": method, "params": {"seed": seed},
@@ -29,7 +27,7 @@ def result(
     }  # fmt: skip
     intervals = {name: [value - 0.01, value + 0.01] for name, value in metrics.items()}
     return {"run": record, "metrics": metrics, "intervals": intervals, "masked": None, "ties": None, "breakdown": None,
-            "examples": [], **more}  # fmt: skip
+            "examples": []}  # fmt: skip
 
 
 def per_unit(level: float, units: int = 200, points: int = 3, seed: int = 0, shared: int = 5) -> PerUnit:

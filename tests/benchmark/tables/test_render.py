@@ -15,7 +15,7 @@ import pytest
 
 from benchmark.tables import render, text
 from benchmark.tables.latex import escape, latex
-from benchmark.tables.model import Block, Cell, Cost, Expected, Results, Row, Seeds, Table, Test, Verdict
+from benchmark.tables.model import Block, Cell, Cost, Expected, PairedTest, Results, Row, Seeds, Table, Verdict
 from contracts import UserError
 
 ODD = "session-rec, T_1 & <b> 50% #1"
@@ -31,7 +31,7 @@ def expected(value: float) -> Expected:
 
 
 def results(comparable: str = "public", shown: bool = True, kind: str = "ranking") -> Results:
-    test = Test(against="emde", difference=-0.02, low=-0.03, high=-0.01, effect=-0.2, units=50, t_p=0.001,
+    test = PairedTest(against="emde", difference=-0.02, low=-0.03, high=-0.01, effect=-0.2, units=50, t_p=0.001,
                 wilcoxon_p=0.001, t_holm=0.002, wilcoxon_holm=0.002)  # fmt: skip
     seeds = Seeds(values={"0": 0.34, "1": 0.36}, sd=0.0141, low=0.3, high=0.4)
     cost = Cost(fit_seconds=1.5, recommend_seconds=2.25, fit_cpu_seconds=1, recommend_cpu_seconds=1, peak_mb=512.4,
@@ -177,6 +177,7 @@ def test_latex_compiles_with_booktabs_alone(tmp_path: Path, which: str) -> None:
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "t.pdf").stat().st_size > 10_000
     assert "Overfull \\hbox" not in done.stdout
+    assert "Float too large" not in (tmp_path / "t.log").read_text()
 
 
 def everything() -> Results:

@@ -1,0 +1,1 @@
+"""Figures of the paper from our runs: each function returns a matplotlib figure, ``style.save`` writes PDF and PNG."""

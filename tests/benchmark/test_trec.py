@@ -1,0 +1,80 @@
+"""emde export: another tool reads the files and finds our metrics. ir_measures is the independent oracle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import numpy as np
+import pytest
+from ir_measures import RR, P, R, Success, nDCG
+
+from benchmark import cli, settings, store
+from benchmark.evaluate import evaluate
+from benchmark.run import run
+from benchmark.trec import QRELS, RUN, document_ids, export
+
+PROJECT = Path(__file__).parents[2]
+
+
+def run_of(root: Path, method: str, data: str, **params: Any) -> Path:
+    return run(settings.load(PROJECT / "params.yaml"), data, None, method, params, None, "cpu", root)
+
+
+def scored(folder: Path, *measures: Any) -> dict[Any, float]:
+    """Means over all queries of the qrels, a query without a list counting as zero."""
+    qrels = list(ir_measures.read_trec_qrels(str(folder / QRELS)))
+    ranked = list(ir_measures.read_trec_run(str(folder / RUN)))
+    queries = {line.query_id for line in qrels}
+    sums = dict.fromkeys(measures, 0.0)
+    for value in ir_measures.iter_calc(list(measures), qrels, ranked):
+        sums[value.measure] += value.value
+    return {measure: total / len(queries) for measure, total in sums.items()}
+
+
+@pytest.mark.parametrize("method", ["s-knn", "ar"])
+def test_sessions(sample, tmp_path, method: str) -> None:
+    """AR's lists are full of equal scores and some are empty: order and missing queries must survive the files."""
+    run_dir = run_of(tmp_path / "runs", method, "sample-sessions")
+    answer = export(run_dir, tmp_path)
+    ours = evaluate(run_dir)["metrics"]
+    pairs = {
+        Success(rel=2) @ 20: "HR@20", RR(rel=2) @ 20: "MRR@20", RR(rel=2) @ 5: "MRR@5",
+        P(rel=1) @ 20: "P@20", R(rel=1) @ 20: "R_distinct@20", Success(rel=2) @ 1: "HR@1",
+    }  # fmt: skip
+    found = scored(tmp_path, *pairs)
+    for measure, name in pairs.items():
+        assert found[measure] == pytest.approx(ours[name], abs=1e-9), name
+    record = store.read_record(run_dir)
+    assert answer["queries"] == record["n_points"]
+    assert answer["listed"] == (store.read_ranks(run_dir)[0] >= 0).sum()
+
+
+def test_users(sample, tmp_path) -> None:
+    run_dir = run_of(tmp_path / "runs", "ease", "sample-ratings")
+    export(run_dir, tmp_path)
+    ours = evaluate(run_dir)["metrics"]
+    pairs = {
+        R @ 20: "Recall@20", P @ 5: "Precision@5", RR @ 10: "MRR@10", nDCG @ 20: "NDCG@20(trunc)", P @ 1: "Precision@1",
+    }  # fmt: skip
+    found = scored(tmp_path, *pairs)
+    for measure, name in pairs.items():
+        assert found[measure] == pytest.approx(ours[name], abs=1e-9), name
+    assert found[R @ 20] < scored(tmp_path, R @ 100)[R @ 100]
+
+
+def test_items_with_blanks_go_by_their_position() -> None:
+    assert document_ids(np.array([17, 4])) == ["17", "4"]
+    assert document_ids(np.array(["a", "b c"])) == ["0", "1"]
+
+
+def test_command_line(sample, tmp_path, capsys) -> None:
+    run_dir = run_of(tmp_path / "runs", "pop", "sample-sessions")
+    assert cli.main(["export", str(run_dir), "--format", "trec", "--out", str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [QRELS, RUN]
+    line = (tmp_path / "out" / RUN).read_text().splitlines()[0].split(" ")
+    assert (line[1], line[3], line[4]) == ("Q0", "1", "20")
+    capsys.readouterr()
+    assert cli.main(["export", str(tmp_path / "nothing"), "--json"]) == 2
+    assert "expected a run directory" in capsys.readouterr().err
