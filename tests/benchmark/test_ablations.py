@@ -51,6 +51,7 @@ GRID: dict[str, Any] = {
         "ensemble": {"gmean": "base/gmean", "min": "base/min"},
         "input": {"mm": "base", "metadata": "metadata", "random": "random"},
         "bits": {"7": "base", "4": "k4"},
+        "alone": {"only": "base"},
     },
 }
 
