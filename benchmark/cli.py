@@ -146,6 +146,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
             "params",
             "seed",
             "n_points",
+            "approximate",
             "seconds",
             "peak_rss_mb",
             "peak_gpu_mb",

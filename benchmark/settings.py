@@ -207,11 +207,22 @@ class Settings(Strict):
         return next((layer.source for layer in reversed(self.layers(kind, name, data)) if layer.source), "defaults")
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that is given twice is an error, not a silent choice of the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for index, key in enumerate(own):
+            if key in own[:index]:
+                raise yaml.YAMLError(f"the key {key!r} twice in the mapping of line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | None = None) -> Settings:
     """Read and check params.yaml; raises UserError naming the file, the field, expected and found."""
     path = path or project_root() / PARAMS
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"{path}: expected the parameter file, found nothing") from None
     except yaml.YAMLError as error:
@@ -316,6 +327,7 @@ def profile_content(settings: Settings, name: str) -> str:
         "taste_map": chosen.taste_map,
         "ablated": settings.ablation_cells(name),
         "compared": [name] if chosen.ablations else [],
+        "compared_in": f"results/generated/{name}/ablations/compared" if chosen.ablations else "benchmark/grid.py",
     }
     head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=120)
