@@ -294,7 +294,7 @@ def _data_paths(name: str) -> dict[str, str]:
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    groups: tuple[Group | AblationGroup, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
+    groups: tuple[Group | Chosen, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
     named = {d for g in groups for d in g.data} | set(chosen.density) | ({chosen.taste_map} - {""})
     sources = {source for name in named if (source := registry.get(name).source)}
     every = {name: _data_paths(name) for name in sorted(named | sources)}
