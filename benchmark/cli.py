@@ -83,12 +83,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     illustrated.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/illustrated")
 
-    figures = add("figures", run_figures, "Figures 4 and 5, and r against the bandwidth, from what has been run")
-    figures.add_argument("--density", type=Path, metavar="DIR", help="results of emde density (default: the profile's)")
+    figures = add("figures", run_figures, "every figure that the results allow, as PDF and PNG")
+    figures.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    figures.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
     figures.add_argument(
         "--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: none, no Figure 5)"
     )
-    figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/figures")
+    figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/PROFILE/figures")
+
+    site = add("site", make_site, "results as web pages: matrix, runs, data sets, methods, figures; serve opens them")
+    site.add_argument("action", nargs="?", choices=("build", "serve"), default="build")
+    site.add_argument("--profile", metavar="NAME", help="default: the chosen one")
+    site.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
+    site.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/PROFILE/site")
+    site.add_argument("--port", type=_positive, default=8000, metavar="N", help="of serve (default: 8000)")
 
     tables = add("tables", make_tables, "tables of the current profile beside the published values")
     tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
@@ -224,13 +232,26 @@ def run_illustrated(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_figures(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.data.root import project_root
+    from benchmark import settings, tables
     from benchmark.figures.write import write
 
-    source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
-    found = write(source, args.items, args.out or project_root() / "results/generated/figures")
-    return {"written": [str(path) for path in found]}
+    profile = args.profile or settings.current_profile()
+    results = tables.finished(settings.load(), profile, args.results)
+    out = args.out or tables.results_dir(results.profile) / "figures"
+    return {"written": [str(path) for path in write(results, args.items, out)]}
+
+
+def make_site(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark import settings, tables
+    from benchmark.site import build, serve
+
+    profile = "+".join(path.name for path in args.results) or args.profile or settings.current_profile()
+    out = args.out or tables.results_dir(profile) / "site"
+    if args.action == "serve":
+        return serve.serve(out, args.port)
+    chosen = settings.load()
+    results = tables.finished(chosen, profile, args.results)
+    return {"page": str(build.build(results, chosen, tables.results_dir(profile), out))}
 
 
 def make_tables(args: argparse.Namespace) -> dict[str, Any]:
@@ -288,7 +309,7 @@ def configure(args: argparse.Namespace) -> None:
     if (
         count is None
         and VARIABLE not in os.environ
-        and args.command in ("run", "search", "density", "figures", "illustrated")
+        and args.command in ("run", "search", "density", "figures", "illustrated", "site")
     ):
         from benchmark import settings
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -18,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
+from benchmark.figures.style import svg
 from contracts import Sessions
 
 DAY = 86400.0
@@ -131,7 +129,7 @@ def _per_day(splits: Sequence[SessionSplit]) -> Plot:
     below.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
     figure.legend(*below.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     bounds = "; ".join(f"split {s.split}: test from {_date(windows(s)[1]):%Y-%m-%d %H:%M}" for s in splits)
-    return Plot(title, f"{title}. {bounds}.", _svg(figure, f"{title}. {bounds}."))
+    return Plot(title, f"{title}. {bounds}.", svg(figure, f"{title}. {bounds}.", INK))
 
 
 def _date(seconds: float) -> datetime:
@@ -217,18 +215,4 @@ def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
     axes.legend()
     labels = ", ".join(str(label) for label in axes.get_legend_handles_labels()[1])
     text = f"{alt}: {labels}; {axes.get_xlabel()} against {axes.get_ylabel()}."
-    return Plot(axes.get_title(loc="left"), text, _svg(figure, text))
-
-
-def _svg(figure: Figure, alt: str) -> str:
-    """The figure without background, its ink the page's; deterministic."""
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": alt}):  # ids of two pictures on one page must differ
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
-    assert body is not None
-    inner = re.sub(r"<metadata>.*?</metadata>", "", body.group(1), flags=re.DOTALL)
-    inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(INK, "currentColor").replace("xlink:href", "href")
-    width, height = (round(side * 72, 1) for side in figure.get_size_inches())
-    look = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt"'
-    return f'<svg role="img" aria-label="{escape(alt)}" {look}>{inner}</svg>'
+    return Plot(axes.get_title(loc="left"), text, svg(figure, text, INK))
