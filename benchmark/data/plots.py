@@ -15,25 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
-from benchmark.figures.style import svg
+from benchmark.figures.style import INK, STYLE, svg
 from contracts import Sessions
 
 DAY = 86400.0
 TRAIN, TEST = "#2f8fce", "#d9662b"
 """Blue and vermilion: told apart by colour-blind readers, on white and on black; lines also differ in dash."""
-INK = "#123456"
-"""Stands for the page's text colour until the SVG is written."""
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
-    **{"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK},
-}
+LOOK: Any = STYLE | {"font.size": 10, "axes.titlesize": "large", "lines.linewidth": 1.8}
 POINTS = 300
 """Points of a curve that the eye can tell apart; longer ones are thinned evenly on the logarithmic axis."""
 
@@ -52,7 +40,7 @@ def plots(opened: Sequence[SessionSplit | TopKSplit | VectorSet]) -> list[Plot]:
     first = opened[0]
     if isinstance(first, VectorSet):
         return []
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(LOOK):
         if isinstance(first, TopKSplit):
             return _topk_plots(first)
         sessions = [split for split in opened if isinstance(split, SessionSplit)]
@@ -129,7 +117,7 @@ def _per_day(splits: Sequence[SessionSplit]) -> Plot:
     below.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
     figure.legend(*below.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     bounds = "; ".join(f"split {s.split}: test from {_date(windows(s)[1]):%Y-%m-%d %H:%M}" for s in splits)
-    return Plot(title, f"{title}. {bounds}.", svg(figure, f"{title}. {bounds}.", INK))
+    return Plot(title, f"{title}. {bounds}.", svg(figure, f"{title}. {bounds}."))
 
 
 def _date(seconds: float) -> datetime:
@@ -215,4 +203,4 @@ def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
     axes.legend()
     labels = ", ".join(str(label) for label in axes.get_legend_handles_labels()[1])
     text = f"{alt}: {labels}; {axes.get_xlabel()} against {axes.get_ylabel()}."
-    return Plot(axes.get_title(loc="left"), text, svg(figure, text, INK))
+    return Plot(axes.get_title(loc="left"), text, svg(figure, text))

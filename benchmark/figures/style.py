@@ -87,18 +87,18 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     return [write_whole(folder / f"{name}.pdf", pdf), write_whole(folder / f"{name}.png", png(figure))]
 
 
-def svg(figure: Figure, alt: str, ink: str = INK) -> str:
-    """The figure as inline SVG without background, ``ink`` replaced by the page's text colour; deterministic.
+def svg(figure: Figure, alt: str) -> str:
+    """The figure as inline SVG without background, INK replaced by the page's text colour; deterministic.
 
     alt describes the picture to those who do not see it; two pictures of one page must differ in it (so do their ids).
     """
     stream = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": alt}):
+    with mpl.rc_context(STYLE | {"svg.hashsalt": alt}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
     assert body is not None
     inner = re.sub(r"<metadata>.*?</metadata>", "", body.group(1), flags=re.DOTALL)
-    inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(ink, "currentColor").replace("xlink:href", "href")
+    inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(INK, "currentColor").replace("xlink:href", "href")
     width, height = (round(side * 72, 1) for side in figure.get_size_inches())
     look = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt"'
     return f'<svg role="img" aria-label="{escape(alt)}" {look}>{inner}</svg>'

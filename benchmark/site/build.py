@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from benchmark.data import registry
 from benchmark.describe import parameters
@@ -19,7 +21,7 @@ from benchmark.site import links
 from benchmark.site.cells import Cell, cells, name_of, places
 from benchmark.site.methods import described, pages
 from benchmark.tables import render, text
-from benchmark.tables.model import Block, Results, Table, Verdict
+from benchmark.tables.model import Block, Results, Row, Table, Verdict
 from contracts import UserError
 from contracts.files import write_whole
 from contracts.progress import track
@@ -60,6 +62,8 @@ class Site:
             loader=PackageLoader("benchmark", "templates/site"), autoescape=select_autoescape(),
             undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
+        self.environment.filters["literals"] = literals
+        self.environment.tests.update(published=_published, unrun=_unrun)
         self.environment.globals.update(
             results=results, links=links, text=text, Verdict=Verdict, copied=self.copied, name_of=name_of,
             number=text.number, has_page={(cell.data, cell.method) for cell in self.cells},
@@ -142,6 +146,21 @@ class Site:
         kind = links.method_kind(cell.data)
         cls = described(kind, cell.runs[0].record.get("base") or cell.method)
         return {"kind": kind, "params": cell.parameters(parameters(cls) if cls else [])}
+
+
+def literals(paragraph: str) -> Markup:
+    """A paragraph of a docstring with its ``literals`` set as code."""
+    return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(paragraph))))
+
+
+def _published(block: Block) -> bool:
+    """Whether a block has any published value."""
+    return any(cell.expected for row in block.rows for cell in row.cells)
+
+
+def _unrun(row: Row) -> bool:
+    """Whether a row has published values and none of ours."""
+    return any(cell.expected for cell in row.cells) and all(cell.ours is None for cell in row.cells)
 
 
 def _copies(made: Path, results: Results) -> dict[str, Path]:
