@@ -20,6 +20,7 @@ from benchmark import (
     bench_data,
     bench_density,
     bench_emde,
+    bench_neural,
     bench_session,
     bench_topk,
     environment,
@@ -63,7 +64,7 @@ def ceilings() -> dict[str, float]:
 def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]:
     """Processor seconds to rank all points and compute all metrics, beside session-rec's on two such cores."""
     chosen = settings.load()
-    peers = peer_seconds()
+    peers = peer_seconds("session-rec")
     rows = []
     for method in METHODS:
         model = chosen.recommender("session", method, DATA, {}, None, "cpu")
@@ -96,11 +97,11 @@ def _rank_and_score(model: SessionRecommender, split: SessionSplit, points: Poin
     per_point(rank_sessions(model, split, 20).items, points)
 
 
-def peer_seconds() -> dict[str, float]:
-    """session-rec's processor seconds per method (results/paper/peer_costs.csv)."""
+def peer_seconds(peer: str) -> dict[str, float]:
+    """A peer's processor seconds per method (results/paper/peer_costs.csv)."""
     with open(published.FOLDER / "peer_costs.csv", newline="", encoding="utf-8") as stream:
         return {row["method"]: float(row["cpu_seconds"]) for row in csv.DictReader(stream)
-                if row["peer"] == "session-rec"}  # fmt: skip
+                if row["peer"] == peer}  # fmt: skip
 
 
 def main() -> int:
@@ -131,6 +132,8 @@ def main() -> int:
         report["emde"] = bench_emde.report()
         for task, row in report["emde"].items():
             grid([task, "value"], row.items())
+        report["neural rivals"] = bench_neural.report(split, peer_seconds("GRU4Rec author's PyTorch").get("gru4rec"))
+        grid(report["neural rivals"][0], (row.values() for row in report["neural rivals"]))
     else:
         line(f"{DATA} is not prepared: emde data prepare {DATA} adds the methods' speed to the report")
     name = report["time"].replace(":", "").replace("+0000", "Z")

@@ -123,7 +123,7 @@ def run(
     """Run one method on one split and store the result; returns the run directory.
 
     final_fit  what cold users' models are fitted on; None: as in params.yaml
-    sessions   fit on so many most recent train sessions only (named in the directory and the record)
+    sessions   fit on so many most recent train sessions only (names the directory; said in ``approximate``)
     """
     dataset = get(data)
     split = recent(load_ranking_split(dataset.name, split_name), sessions)

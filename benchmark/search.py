@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmark import search_report
-from benchmark.data.load import SessionSplit, TopKSplit, resolve_split
+from benchmark.data.load import TopKSplit, resolve_split
 from benchmark.data.registry import get
 from benchmark.methods import Kind
+from benchmark.recent import recent
 from benchmark.run import load_ranking_split
 from benchmark.settings import Settings
 from benchmark.space import Params, resolve
@@ -107,16 +108,6 @@ def prepare(
     own = settings.recommender(kind, method, "", fixed, None, "auto").model_dump(mode="json")
     searched = {name: choices for name, choices in declared.items() if name not in fixed}
     return Task(settings, kind, method, split, fixed, resolve(searched, split, own), identity)
-
-
-def recent(split: Split, sessions: int | None) -> Split:
-    """The split with only its most recent train sessions (by last event); None = all."""
-    if sessions is None:
-        return split
-    if not isinstance(split, SessionSplit):
-        raise UserError(f"search: --sessions: expected session data, found {split.name}")
-    newest = np.argsort(split.train.last_times, kind="stable")[-sessions:]
-    return replace(split, train=split.train.take(np.sort(newest)))
 
 
 def subsample(split: Split, points: int | None, seed: int) -> Split:

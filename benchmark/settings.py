@@ -16,6 +16,7 @@ from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.final_fit import FinalFit
+from benchmark.grid import Grid, parameters
 from benchmark.methods import Kind
 from benchmark.space import Declared
 from contracts import DensityEstimator, Estimator, Recommender, UserError
@@ -54,6 +55,13 @@ class Group(Strict):
     seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
 
 
+class AblationGroup(Strict):
+    """Data sets and cells of the ablation grid: every pair is trained."""
+
+    data: list[str]
+    cells: list[str] = Field(default_factory=list, description="default: all")
+
+
 class Profile(Strict):
     """What one ``make repro PROFILE=...`` runs."""
 
@@ -61,6 +69,8 @@ class Profile(Strict):
     session: list[Group] = Field(default_factory=list)
     topk: list[Group] = Field(default_factory=list)
     density: list[str] = Field(default_factory=list)
+    taste_map: str = Field("", description="ratings whose items Figure 5 maps")
+    ablations: list[AblationGroup] = Field(default_factory=list)
 
 
 class Density(Strict):
@@ -94,6 +104,8 @@ class Settings(Strict):
         default_factory=dict, description="kind -> method -> parameter -> what a search chooses from"
     )
 
+    ablations: Grid = Field(default_factory=Grid, description="Table 6 and our own ablations of the session model")
+
     def profile(self, name: str) -> Profile:
         """One profile; raises UserError that lists the known ones."""
         if name not in self.profiles:
@@ -125,6 +137,21 @@ class Settings(Strict):
                         "tuned": tuned,
                     }
         return out
+
+    def ablation_cells(self, profile: str) -> dict[str, dict[str, str]]:
+        """Every ablation of a profile: "data--cell" -> data, cell, the keys of params.yaml it depends on."""
+        return {
+            f"{data}--{cell}": {
+                "data": data,
+                "cell": cell,
+                "base": f"ablations.base.{data}",
+                "change": f"ablations.cells.{cell}",
+                "params": f"methods.session.{self.ablations.of(data, cell)[0].method}",
+            }
+            for group in self.profile(profile).ablations
+            for data in group.data
+            for cell in group.cells or self.ablations.cells
+        }
 
     def base(self, kind: Kind, name: str) -> str:
         """The class name behind a method or preset."""
@@ -180,11 +207,22 @@ class Settings(Strict):
         return next((layer.source for layer in reversed(self.layers(kind, name, data)) if layer.source), "defaults")
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that is given twice is an error, not a silent choice of the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for index, key in enumerate(own):
+            if key in own[:index]:
+                raise yaml.YAMLError(f"the key {key!r} twice in the mapping of line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | None = None) -> Settings:
     """Read and check params.yaml; raises UserError naming the file, the field, expected and found."""
     path = path or project_root() / PARAMS
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"{path}: expected the parameter file, found nothing") from None
     except yaml.YAMLError as error:
@@ -210,6 +248,10 @@ def check_parameters(settings: Settings) -> None:
             for data in (None, *same_kind):
                 if data is None or name in settings.tuned[data]:
                     settings.estimator(kind, name, data or "", {}, None, "cpu")
+    for base in settings.ablations.base.values():
+        for cell in settings.ablations.cells.values():
+            if cell.modalities in base.modalities:
+                settings.estimator("session", base.method, "", parameters(base, cell), None, "cpu")
 
 
 def _check(settings: Settings, path: Path) -> None:
@@ -228,6 +270,9 @@ def _check(settings: Settings, path: Path) -> None:
         for name in names:
             if of_data == "vectors" or name not in settings.methods.get(of_data, {}):
                 raise UserError(f"{path}: tuned.{data}: method {name!r} has no line in methods.{of_data}")
+    for data, base in settings.ablations.base.items():
+        if registry.get(data).kind != "session" or base.method not in settings.methods["session"]:
+            raise UserError(f"{path}: ablations.base.{data}: expected session data and a session method")
     for data, density in settings.density.items():
         if density.n != sorted(set(density.n)):
             raise UserError(f"{path}: density.{data}.n: expected ascending numbers, found {density.n}")
@@ -245,6 +290,9 @@ def _check(settings: Settings, path: Path) -> None:
                         raise UserError(
                             f"{path}: profiles.{name}.{kind}: method {method!r} has no line in methods.{kind}"
                         )
+        if profile.taste_map and registry.get(profile.taste_map).kind != "topk":
+            raise UserError(f"{path}: profiles.{name}.taste_map: expected ratings, found {profile.taste_map!r}")
+        settings.ablation_cells(name)
         for data in profile.density:
             if registry.get(data).kind != "vectors" or data not in settings.density:
                 raise UserError(f"{path}: profiles.{name}.density: {data!r} needs vectors and an entry in density")
@@ -264,7 +312,8 @@ def _data_paths(name: str) -> dict[str, str]:
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    named = {d for g in (*chosen.session, *chosen.topk) for d in g.data} | set(chosen.density)
+    groups: tuple[Group | AblationGroup, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
+    named = {d for g in groups for d in g.data} | set(chosen.density) | ({chosen.taste_map} - {""})
     sources = {source for name in named if (source := registry.get(name).source)}
     every = {name: _data_paths(name) for name in sorted(named | sources)}
     content = {
@@ -274,6 +323,11 @@ def profile_content(settings: Settings, name: str) -> str:
         "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
+        "taste_map": chosen.taste_map,
+        "taste_map_in": f"data/prepared/{chosen.taste_map}" if chosen.taste_map else "benchmark/figures/taste.py",
+        "ablated": settings.ablation_cells(name),
+        "compared": [name] if chosen.ablations else [],
+        "compared_in": f"results/generated/{name}/ablations/compared" if chosen.ablations else "benchmark/grid.py",
     }
     head = "# Written by make from params.yaml: the chosen profile. Not in git; change it with PROFILE=name.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=120)

@@ -53,6 +53,8 @@ def show_run(result: Result, verbose: bool = False) -> None:
         )
         columns = 4 if masked else 3
         grid(["metric", "value", "95% interval", "disliked masked"][:columns], (row[:columns] for row in rows), title)
+        if record.get("approximate"):
+            line(f"approximate: {record['approximate']}")
         if "run_dir" in run:
             line(f"run: {run['run_dir']}")
 

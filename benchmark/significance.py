@@ -35,7 +35,7 @@ def contributions(sums: np.ndarray, points: np.ndarray, split: np.ndarray) -> np
     points  int [units]; split int [units], 0..n-1, the slice it belongs to
     """
     in_split = np.bincount(split, weights=points)
-    return sums / in_split[split] * (len(sums) / len(in_split))
+    return sums / in_split[split] * (len(sums) / np.count_nonzero(in_split))
 
 
 def paired(ours: np.ndarray, theirs: np.ndarray) -> Paired:

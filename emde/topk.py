@@ -39,7 +39,7 @@ class TopKEMDE(SketchModel, TopKRecommender):
         (Modality(group="user", iterations=2), Modality(group="random")), description="where item codes come from"
     )
     hidden: int = Field(12000, ge=1, description="units of the hidden layer (paper: 12,000)")
-    layers: int = Field(1, ge=0, description="hidden layers")
+    layers: int = Field(1, ge=0, description="hidden layers (paper: 1; 0: one linear map from sketch to sketch)")
     input_share: float = Field(0.8, gt=0, lt=1, description="share of a user's items in the input sketch")
     dislikes: bool = Field(False, description="add the sketch of disliked items (rating < 4) as an input (EMDE MM)")
 

@@ -39,17 +39,23 @@ class GRU4Rec(NeuralRecommender):
     separate, or none (one-hot input), dropout of embedding and hidden state (the dropped state is what the
     next step reads), momentum Adagrad, session-parallel mini-batches in order of session start, uniform
     initial weights in +-sqrt(6 / (rows + columns)) per gate. TOP1-max is the CIKM paper's other loss.
-    Differs from that version: the last epoch's state can be chosen on validation sessions
-    (valid_fraction; 0 as there); sessions of one event are skipped (there: not allowed); other random numbers.
+
+    Defaults: the authors' parameter file for RSC15 with 100 units (rsc15_xe_shared_100_best.py).
+    Differs from their version: the epoch can be chosen on validation sessions (valid_fraction; 0 as there);
+    sessions of one event are skipped and fewer sessions than batch_size are allowed (there: neither); cross
+    entropy by log-softmax (there: log(softmax + 1e-24)); other random numbers.
     """
 
     citation: ClassVar[str] = "Hidasi, Karatzoglou, CIKM 2018, arXiv 1706.03847; Hidasi et al., ICLR 2016"
 
-    loss_function: Literal["cross-entropy", "bpr-max", "top1-max"] = Field("cross-entropy")
+    loss_function: Literal["cross-entropy", "bpr-max", "top1-max"] = Field(
+        "cross-entropy", description="what is minimised"
+    )
     layers: Layers = Field((100,), min_length=1, description="units per GRU layer")
     epochs: int = Field(10, ge=0, description="passes over the sessions")
     batch_size: int = Field(32, ge=1, description="sessions walked through at a time")
     lr: float = Field(0.2, gt=0, description="learning rate of Adagrad")
+    weight_decay: float = Field(0.0, ge=0, le=0, description="none: the authors' version has no penalty on weights")
     momentum: float = Field(0.2, ge=0, lt=1, description="share of the last step that is repeated")
     embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of embedding entries dropped in training")
     hidden_dropout: float = Field(0.4, ge=0, lt=1, description="share of hidden units dropped in training")

@@ -20,7 +20,8 @@ class NextItNet(NeuralRecommender):
     Block with dilation l: x + relu(LN(conv_2l(relu(LN(conv_l(x)))))), convolutions of width ``kernel`` padded in
     front; a softmax layer of its own over all items. Every event of a session with one before it is a target.
 
-    Defaults: the authors' code for sessions (dilations 1 2 1 2, kernel 3, Adam lr .001); 100 channels.
+    Defaults: dilations 1 2 1 2, kernel 3, Adam with lr .001 as in the authors' code for sessions; 100 channels
+    and batches of 64 sessions are ours.
     Differs: softmax over all items in training (the paper samples negatives for large catalogues); loss is the
     mean over a batch's events; initial weights N(0, .02) (there: truncated); no padding tokens are predicted.
     """

@@ -51,8 +51,14 @@ class MultVae(TopKRecommender):
         require_events(train, "multvae")
         settings = vae.Settings(**self.model_dump(exclude={"device"}))
         device, checkpoint = pick_device(self.device), self.checkpoint({"liked": train.liked})
-        self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history))
+        watched = None if self._after_epoch is None else self._watched
+        self._state.update(vae.train(train.liked, settings, device, checkpoint, self._history, watched))
         return self
+
+    def _watched(self, epoch: int, weights: dict[str, np.ndarray]) -> None:
+        assert self._after_epoch is not None
+        self._state.update(weights)
+        self._after_epoch(epoch)
 
     def recommend(
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None

@@ -44,10 +44,12 @@ def bandwidth_figure(results: Sequence[dict[str, Any]]) -> Figure:
             axes.plot(shares, mean, color=colour, marker=marker, label=f"K = {k}")
             axes.fill_between(shares, mean - sd, mean + sd, color=colour, alpha=0.12, linewidth=0)
         axes.set_xscale("log")
-        axes.axvline(result["h"] / result["median_distance"], color=GREY, linestyle="--", linewidth=1, zorder=0)
+        axes.axvline(result["h"] / result["median_distance"], color=GREY, linestyle="--", linewidth=1, zorder=0,
+                     label="h of the table")  # fmt: skip
         lonely = [share for share, step in zip(shares, result["sweep"], strict=True) if step["self_share"] > 0.5]
         if lonely:
-            axes.axvspan(min(shares) / 1.2, max(lonely) * 1.1, color=GREY, alpha=0.15, linewidth=0)
+            axes.axvspan(min(shares) / 1.2, max(lonely) * 1.1, color=GREY, alpha=0.15, linewidth=0,
+                         label="own term > half")  # fmt: skip
         axes.set_title(f"{result['data']}: N = {by_k[0]['n']:,}")
 
     swept = [result for result in results if result["sweep"]]
@@ -70,7 +72,11 @@ def _figure(results: Sequence[dict[str, Any]], draw, x: str, what: str) -> Figur
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel("Pearson r with the exact density")
-    figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside right upper")
+    handles = {
+        label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    title = "mean of seeds,\nband: one sd"
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", title=title, alignment="left")
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from benchmark.data.load import TopKSplit
-from benchmark.figures.style import INK, RED, SEQUENTIAL, bare, panels, styled
+from benchmark.figures.style import INK, RED, SEQUENTIAL, panels, styled
 from contracts import Interactions, TopKRecommender, UserError
 from emde import Modality, PureEMDE, TopKEMDE
 from emde.modality import item_vectors
@@ -18,6 +18,7 @@ from emde.modality import item_vectors
 PROFILE = (15, 40)
 """Fewest and most fold-in items of the user shown: enough to see a taste, few enough to see each."""
 EMBEDDING = Modality(group="user", iterations=2)
+FRAME = "#c9ced6"
 NAMED = 3
 """Best items that are named in each panel."""
 
@@ -104,7 +105,8 @@ def figure_5(found: TasteMap, data: str) -> Figure:
                      label=f"fold-in: what the user liked ({len(found.liked)})")  # fmt: skip
         axes.scatter(*found.places[found.heldout].T, marker="x", s=34, color=INK, linewidths=1.3,
                      label=f"held out: what is to be found ({len(found.heldout)})")  # fmt: skip
-        bare(axes).set_title(name)
+        axes.set(xticks=[], yticks=[], title=name)
+        axes.spines[:].set(visible=True, color=FRAME)
         axes.set_xlabel("\n".join(["best of the others:", *_best(found, values)]), loc="left", fontsize=8)
     figure.colorbar(dots, ax=list(grid[0]), label="share of items with a lower score", shrink=0.6, pad=0.01)
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

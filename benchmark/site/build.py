@@ -33,7 +33,8 @@ DOWNLOADS = ("csv", "md", "tex")
 def build(results: Results, settings: Settings, made: Path, out: Path) -> Path:
     """Build the site in ``out`` and return its first page; what was there is replaced when all is written.
 
-    made  results/generated/<profile>: data pages and the illustrated page are taken from there, where they are
+    made  results/generated/<profile>: data pages and compared ablations are taken from there, the illustrated page
+          from beside it, where they are
     Raises UserError where ``out`` holds something else than a site.
     """
     if out.exists() and not (out / ASSETS[0]).is_file() and any(out.iterdir()):
@@ -167,5 +168,5 @@ def _copies(made: Path, results: Results) -> dict[str, Path]:
     """Pages made by other commands: path below the site -> file. Those that are not there are left out."""
     names = {place.block.data for place in places(results)}
     wanted = {links.statistics(name): made / "data" / f"{name}.html" for name in sorted(names)}
-    wanted["illustrated.html"] = made / "illustrated/index.html"
+    wanted["illustrated.html"] = made.parent / "illustrated/index.html"
     return {target: source for target, source in wanted.items() if source.is_file()}

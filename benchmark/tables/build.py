@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark import published, store
 from benchmark.data import registry
 from benchmark.settings import Settings
-from benchmark.tables import density, parameters, ranking
+from benchmark.tables import ablation, density, parameters, ranking
 from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
 from benchmark.tables.measured import Measured
 from benchmark.tables.model import Block, Results, Run, Table
@@ -35,6 +35,7 @@ def build(
         tables=tables,
         runs=_runs(measured, [key for t in tables for b in t.blocks for row in b.rows for key in row.runs]),
         density=measured.density,
+        ablation=measured.ablation,
     )
 
 
@@ -59,16 +60,19 @@ def _block(
         return parameters.block(declared, block, settings)
     if declared.kind == "density":
         return density.block(declared, block, measured, block.data in planned)
+    if declared.kind == "ablation":
+        return ablation.block(declared, block, measured)
     splits = splits_of(block)
     protocol = published.SLICES if len(splits) > 1 else splits[0]
     found = measured.methods(block.data)
+    order = [name for of_kind in settings.methods.values() for name in of_kind]
+    found.sort(key=lambda name: order.index(name) if name in order else len(order))
     names = expand(block.rows or declared.rows, {
         RUN: [*planned.get(block.data, ()), *found],
         PUBLISHED: published.methods(block.data, protocol, declared.expected),
     })  # fmt: skip
     ran = {block.results_of.get(name, name) for name in names}
-    shown = bool(ran & {*planned.get(block.data, ()), *found})
-    return ranking.block(declared, block, names, protocol, splits, measured, shown)
+    return ranking.block(declared, block, names, protocol, splits, measured, bool(ran & {*planned.get(block.data, ())}))
 
 
 def splits_of(block: BlockDeclaration) -> list[str]:

@@ -26,7 +26,6 @@ class BlockDeclaration(Strict):
     data: str
     label: str = Field("", description="the paper's name of the data set; default: its own")
     split: str = Field("", description="default: the data set's default protocol")
-    published_as: str = Field("", description="protocol name of published values; default: slices or the split")
     rows: list[str] = Field(default_factory=list, description="methods in order; default: the table's")
     timed_out: list[str] = Field(default_factory=list, description="rows that the source reports as timed out")
     required: list[str] = Field(default_factory=list, description="rows that must be reproduced (emde verify)")
@@ -41,7 +40,7 @@ class Declaration(Strict):
 
     id: str
     title: str
-    kind: Literal["ranking", "density", "parameters"]
+    kind: Literal["ranking", "density", "ablation", "parameters"]
     source: str = Field(description="publication and table")
     about: str = Field("", description="what a reader must know, shown with the table")
     expected: list[str] = Field(default_factory=list, description="origins of expected values, the first known wins")

@@ -11,7 +11,7 @@ ESCAPES = {c: "\\" + c for c in "&%$#_{}"} | {
 }  # fmt: skip
 SIZES = ((9, r"\scriptsize\setlength{\tabcolsep}{2pt}"), (7, r"\footnotesize\setlength{\tabcolsep}{4pt}"))
 """Type of tables with more columns than that."""
-PAGE = 58
+PAGE = 50
 """Lines of a table that fit on a page."""
 
 
@@ -23,7 +23,7 @@ def escape(words: str) -> str:
 def latex(results: Results) -> str:
     """One table environment per shown table, its data sets below each other; on several pages where it is long."""
     return "\n".join(_table(table, page, i) for table, blocks in text.shown(results)
-                     for i, page in enumerate(_pages(blocks)))  # fmt: skip
+                     for i, page in enumerate(_pages([b for b in blocks if any(map(_printable, b.rows))])))  # fmt: skip
 
 
 def _pages(blocks: list[Block]) -> list[list[Block]]:

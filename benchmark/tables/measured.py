@@ -3,6 +3,7 @@
     <folder>/metrics/<data>--<method>.json      emde evaluate: one entry per split and seed
     <folder>/metrics/<data>--<method>.parquet   per session or user: sums of every metric over its points
     <folder>/density/<data>.json                emde density
+    <folder>/ablations/compared/ablations.json  emde ablations
 
 Kept results (``results/reported/<name>``) hold all of it but the Parquet files in their ``results.json``.
 """
@@ -84,26 +85,28 @@ class Measured:
         if path is None:
             return None
         try:
-            known = pq.read_schema(path).names
-            wanted = [name for name in metrics if name in known]
-            table = pq.read_table(path, columns=["split", "seed", "unit", "points", *wanted])
+            stored = pq.ParquetFile(path)
+            wanted = [name for name in metrics if name in stored.schema_arrow.names]
+            table = stored.read(columns=["split", "seed", "unit", "points", *wanted])
         except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(
-                f"{path}: expected metrics per session or user, found {str(error).splitlines()[0]}"
-            ) from None
-        names = np.array(table["split"].to_pylist())
-        seeds = np.array(table["seed"].to_pylist())
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: expected metrics per session or user, found {reason}") from None
+        (of_split, names), (of_seed, seeds) = (_coded(table[name]) for name in ("split", "seed"))
         unit, points = (table[name].to_numpy() for name in ("unit", "points"))
+        keys: list[np.ndarray] = []
         columns: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-        keys = np.zeros(0)
-        for seed in np.unique(seeds):
-            rows = np.concatenate([np.flatnonzero((names == split) & (seeds == seed)) for split in splits])
-            split = np.unique(names[rows], return_inverse=True)[1]
-            keys = np.stack([split, unit[rows]], axis=1)
+        for seed in range(len(seeds)):
+            codes = [names.index(name) if name in names else -1 for name in splits]
+            parts = [np.flatnonzero((of_split == code) & (of_seed == seed)) for code in codes]
+            rows = np.concatenate(parts)
+            split = np.repeat(np.arange(len(splits)), [len(part) for part in parts])
+            keys.append(np.stack([split, unit[rows]], axis=1))
             for name in wanted:
                 sums = table[name].to_numpy().astype(np.float64)[rows]
                 columns[name].append(contributions(sums, points[rows], split))
-        return keys, {name: np.mean(values, axis=0) for name, values in columns.items()}
+        if any(not np.array_equal(other, keys[0]) for other in keys[1:]):
+            raise UserError(f"{path}: expected the same sessions or users for every seed, found others")
+        return keys[0], {name: np.mean(values, axis=0) for name, values in columns.items()}
 
     @cached_property
     def density(self) -> dict[str, Any]:
@@ -114,12 +117,27 @@ class Measured:
             out.update({path.stem: read_json(path) for path in sorted((folder / "density").glob("*.json"))})
         return out
 
+    @cached_property
+    def ablation(self) -> dict[str, Any]:
+        """Output of emde ablations; of the last folder that has one."""
+        for folder in reversed(self._folders):
+            path = folder / "ablations/compared/ablations.json"
+            if found := read_json(path) if path.is_file() else self._kept(folder).get("ablation"):
+                return found
+        return {}
+
     @staticmethod
     @cache
     def _kept(folder: Path) -> dict[str, Any]:
         """The results.json of kept results; empty for a folder of the pipeline."""
         path = folder / "results.json"
         return read_json(path) if path.is_file() else {}
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """(codes int [n], their names) of a column of few different strings."""
+    coded = column.combine_chunks().dictionary_encode()
+    return coded.indices.to_numpy(), coded.dictionary.to_pylist()
 
 
 def read_json(path: Path) -> Any:

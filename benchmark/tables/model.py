@@ -147,7 +147,7 @@ class Table(Part):
 
     id: str
     title: str
-    kind: Literal["ranking", "density", "parameters"]
+    kind: Literal["ranking", "density", "ablation", "parameters"]
     source: str
     about: str
     metrics: list[str]
@@ -183,6 +183,7 @@ class Results(Part):
     tables: list[Table]
     runs: dict[str, Run] = Field(description="'data/method/split/seed' -> run; seed is '-' where there is none")
     density: dict[str, dict[str, Any]] = Field(default_factory=dict, description="data -> output of emde density")
+    ablation: dict[str, Any] = Field(default_factory=dict, description="output of emde ablations (levels, differences)")
 
 
 def schema() -> str:

@@ -21,10 +21,11 @@ from benchmark import cli, search_report, settings
 from benchmark import search as module
 from benchmark.data.load import SessionSplit, TopKSplit
 from benchmark.points import evaluation_points
+from benchmark.recent import recent
 from benchmark.run import load_ranking_split
-from benchmark.search import n_points, prepare, recent, search, subsample
+from benchmark.search import n_points, prepare, search, subsample
 from benchmark.settings import Settings
-from benchmark.study import Study
+from benchmark.study import Study, measure
 from contracts import UserError
 
 PROJECT = Path(__file__).parents[2]
@@ -73,16 +74,6 @@ def test_subsample_of_users(sample) -> None:
     row = list(split.user_ids).index(few.user_ids[3])
     assert (few.heldout[3] != split.heldout[row]).nnz == 0
     assert (few.profiles.liked[3] != split.profiles.liked[row]).nnz == 0
-
-
-def test_recent_keeps_the_last_sessions(sample) -> None:
-    split = valid()
-    few = recent(split, 50)
-    assert len(few.train) == 50
-    assert few.train.last_times.min() >= sorted(split.train.last_times)[-50]
-    assert recent(split, None) is split
-    with pytest.raises(UserError, match="expected session data"):
-        recent(load_ranking_split("sample-ratings", ":valid"), 5)
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
@@ -141,15 +132,30 @@ def test_hopeless_trials_are_pruned_by_their_curve(sample, chosen, tmp_path) -> 
     assert "300 most recent train sessions" in found["entry"]
 
 
-def test_watching_does_not_change_what_is_learned(sample, chosen) -> None:
-    split = subsample(recent(valid(), 300), 60, 0)
-    points = evaluation_points(split.test)
-    lists = []
-    for call in (lambda model: model, lambda model: model.watch(lambda _: model.recommend(points.prefixes(0, 9), 5))):
-        model = chosen.recommender("session", "emde", "", TINY, 0, "cpu")
-        lists.append(call(model).fit(split.train).recommend(points.prefixes(0, len(points)), 20))
-    assert (lists[0][0] == lists[1][0]).all()
-    assert (lists[0][1] == lists[1][1]).all()
+@pytest.mark.parametrize(
+    ("kind", "method", "params"),
+    [
+        ("session", "emde", TINY),
+        ("session", "stamp", {"epochs": 3, "dim": 8, "valid_fraction": 0}),
+        ("topk", "emde", {**TINY, "n": 2}),
+        ("topk", "multvae", {"epochs": 3, "hidden": 8, "latent": 4}),
+    ],
+)
+def test_watching_changes_nothing(sample, chosen, kind, method, params) -> None:
+    split = load_ranking_split({"session": DATA, "topk": "sample-ratings"}[kind], ":valid")
+    split = subsample(recent(split, 300) if kind == "session" else split, 40, 0)
+    seen: list[tuple[int, dict[str, float]]] = []
+
+    def fitted(watched: bool):
+        model = chosen.recommender(kind, method, "", params, 0, "cpu")
+        if watched:
+            model.watch(lambda epoch: seen.append((epoch, measure(model, split))))
+        return model.fit(split.train)
+
+    alone, watched = measure(fitted(False), split), measure(fitted(True), split)
+    assert alone == watched
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert seen[-1][1] == watched
 
 
 def test_the_entry_is_a_line_of_params_yaml(sample, chosen, tmp_path) -> None:

@@ -117,6 +117,7 @@ def test_cells(tmp_path) -> None:
     assert cells["sample-sessions--near"] == {
         "data": "sample-sessions",
         "method": "near",
+        "seeds": "1",
         "code": "baselines/session/s_knn.py",
         "shared": "baselines/session/shared",
         "vectors": "benchmark/data/load.py",
@@ -242,3 +243,17 @@ def test_choosing_a_profile(tmp_path, monkeypatch) -> None:
     with pytest.raises(UserError, match="unknown profile"):
         settings.write_profile("two")
     assert settings.current_profile() == "one"
+
+
+def test_seeds_of_a_cell(tmp_path) -> None:
+    """Seeded methods run once per seed, one apart; the others once."""
+    chosen = load()
+    assert chosen.seeds("session", "emde-mm", None, 3) == [chosen.seed, chosen.seed + 1, chosen.seed + 2]
+    assert chosen.seeds("session", "emde", 7, 2) == [7, 8]
+    assert chosen.seeds("session", "emde", None, 1) == [None]
+    assert chosen.seeds("session", "ar", None, 3) == [None]
+    raw = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    raw["profiles"]["p"] = {"title": "t", "session": [{"data": ["retail"], "methods": ["ar"], "seeds": 0}]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(UserError, match=r"profiles\.p\.session\.0\.seeds: Input should be greater than or equal to 1"):
+        load(tmp_path / "params.yaml")

@@ -9,7 +9,7 @@ from scipy import stats
 from benchmark.significance import contributions, holm, leaders, paired, wilcoxon
 
 
-def columns(n: int = 400, seed: int = 0, shift: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+def columns(n: int = 400, seed: int = 0, shift: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
     """Two correlated columns with many ties, the first larger by ``shift`` on average."""
     rng = np.random.default_rng(seed)
     theirs = rng.integers(0, 4, n) / 4

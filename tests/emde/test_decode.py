@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import emde.decode
 from contracts import top_k
 from emde.decode import ItemLookup, popularity_prior
 from emde.sketch import normalize, sketch
@@ -104,3 +106,65 @@ def test_an_items_own_sketch_ranks_it_first(decoder: str) -> None:
     own = sketch(torch.from_numpy(codes), items, items, torch.ones(n_items), (n_items, rows, width))
     scores = ItemLookup(codes, width, CPU).score(normalize(own, 1) + 1e-3, decoder)
     assert top_k(scores.numpy(), 1)[0][:, 0].tolist() == list(range(n_items))
+
+
+@pytest.mark.parametrize("where", ["kernel", "parts"])
+@hypothesis_settings(max_examples=40)
+@given(
+    seed=st.integers(0, 1000), batch=st.integers(1, 70), items=st.integers(1, 60), rows=st.integers(1, 12),
+    k=st.sampled_from([1, 5, 20, 80]), decoder=st.sampled_from(["gmean", "mean", "hmean", "min", "popularity"]),
+    hide=st.booleans(), factored=st.booleans(),
+)  # fmt: skip
+def test_the_best_are_those_of_the_whole_score_matrix(
+    where, seed, batch, items, rows, k, decoder, hide, factored
+) -> None:
+    """Fused or in parts: the list of the naive scores, exclusions and factors included, up to rounding."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 16, (items, rows)).astype(np.uint8)
+    p = rng.dirichlet(np.ones(16), (batch, rows)).astype(np.float32) + np.float32(1e-6)
+    prior = rng.standard_normal(items).astype(np.float32)
+    exclude = sp.random(batch, items, 0.3, format="csr", random_state=rng) if hide else None
+    factor = rng.random(items, dtype=np.float32) + 0.1 if factored else None
+    lookup = ItemLookup(codes, 16, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emde.decode, "ITEMS_AT_ONCE", 7)
+        if where == "parts":
+            patch.setattr(ItemLookup, "_best_on_cpu", ItemLookup._best_in_parts)
+        found = lookup.best(torch.from_numpy(p), decoder, k, torch.from_numpy(prior), exclude, factor)
+    expected = naive(p, codes, decoder, prior) * (1 if factor is None else factor)
+    listed, scores = top_k(expected, k, exclude)
+    assert found[0].dtype == np.int32
+    np.testing.assert_array_equal(found[0] >= 0, listed >= 0)
+    np.testing.assert_allclose(found[1], scores, rtol=2e-4, atol=2e-5)
+    own = np.take_along_axis(expected, np.maximum(found[0], 0).astype(np.int64), axis=1)
+    np.testing.assert_allclose(np.where(found[0] >= 0, own, 0), found[1], rtol=2e-4, atol=2e-5)
+    for row in range(batch):
+        kept = found[0][row][found[0][row] >= 0]
+        assert len(set(kept)) == len(kept)
+        assert exclude is None or not set(kept) & set(exclude[row].indices)
+
+
+@pytest.mark.parametrize("decoder", ["gmean", "min", "mean", "hmean", "popularity"])
+def test_ties_go_to_the_first_item(decoder) -> None:
+    """Forty items of eight codes: equal scores everywhere, on both sides of the cut."""
+    codes = np.tile(np.arange(8, dtype=np.uint8)[:, None], (5, 3))
+    p = torch.softmax(torch.randn(3, 3, 8, generator=torch.Generator().manual_seed(0)), -1)
+    prior = torch.zeros(40)
+    lookup = ItemLookup(codes, 8, CPU)
+    listed, scores = lookup.best(p, decoder, 12, prior)
+    full = np.argsort(-lookup.score(p[:, :, :], decoder, prior).numpy()[:, :8], axis=1)
+    for row in range(3):
+        expected = [code + 8 * copy for code in full[row] for copy in range(5)][:12]
+        assert listed[row].tolist() == expected
+    np.testing.assert_array_equal(scores[:, 0], scores[:, 4])
+
+
+@pytest.mark.gpu
+def test_the_same_lists_on_a_gpu() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 128, (5000, 10)).astype(np.uint8)
+    p = torch.softmax(torch.from_numpy(3 * rng.standard_normal((40, 10, 128), dtype=np.float32)), -1)
+    here = ItemLookup(codes, 128, CPU).best(p, "gmean", 20)
+    there = ItemLookup(codes, 128, torch.device("cuda")).best(p.cuda(), "gmean", 20)
+    np.testing.assert_allclose(here[1], there[1], rtol=1e-4)
+    assert (here[0] == there[0]).mean() > 0.99

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.session.shared.batches import Batch, Examples, hold_out, prefixes_of, shuffled, without_unknown
-from contracts import Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
+from contracts import PAD, Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
 from contracts.device import Device, DType, pick_device, precision
 from contracts.progress import Bar, progress
 
@@ -161,12 +161,14 @@ class NeuralRecommender(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
         network = self._ready(device)
-        examples = self.rank_examples(without_unknown(prefixes), device)
+        known = without_unknown(prefixes)
+        examples = self.rank_examples(known, device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
             for rows in by_length(examples):
                 found = network(examples.batch(rows)).float().cpu().numpy()
                 items[rows], scores[rows] = top_k(found, k)
+        items[known.lengths == 0], scores[known.lengths == 0] = PAD, 0  # nothing is known, nothing is listed
         return items, scores
 
     def _generator(self, epoch: int, use: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -216,6 +218,9 @@ class NeuralRecommender(SessionRecommender):
                     row.update(self._validate(network.eval(), run.valid, device))
                 history.append(row)
                 advance(0, note=" ".join(f"{name} {value:.4g}" for name, value in row.items()))
+                if self._after_epoch is not None and not run.curve:  # the first training: it says enough
+                    self._network = network.eval()
+                    self._after_epoch(epoch)
                 if run.valid is not None and best_epoch(history) == epoch:
                     best = {name: value.clone() for name, value in network.state_dict().items()}
                 if checkpoint.due():
@@ -284,6 +289,8 @@ def initialise_normal(network: nn.Module, rng: torch.Generator) -> None:
 def loss_of_every_event(network: Any, batch: Batch) -> torch.Tensor:
     """Cross entropy over all items, averaged over a batch's events.
 
-    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)`` of some of them.
+    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)``. The padding, little of it,
+    is scored too: sizes then repeat, and bf16 on a CPU is slow at every size that it has not met.
     """
-    return F.cross_entropy(network.score(network.states(batch)[batch.mask]).float(), batch.follow[batch.mask])
+    scores = network.score(network.states(batch).flatten(0, 1))
+    return F.cross_entropy(scores.float(), batch.follow.flatten(), ignore_index=-1)

@@ -9,6 +9,7 @@ the same numbers, and a run resumed after any epoch equals one that was never in
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,8 +139,12 @@ def train(
     device: torch.device,
     checkpoint: Checkpoint,
     history: list[dict[str, float]],
+    after_epoch: Callable[[int, dict[str, np.ndarray]], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Train on the non-empty rows, going on from the checkpoint if there is one; fills ``history`` epoch by epoch."""
+    """Train on the non-empty rows, going on from the checkpoint if there is one; fills ``history`` epoch by epoch.
+
+    after_epoch  called with the number of epochs so far and the weights
+    """
     liked = liked[np.diff(liked.indptr) > 0]
     weights = {
         name: tensor.to(device).requires_grad_() for name, tensor in initial_weights(liked.shape[1], settings).items()
@@ -159,9 +164,15 @@ def train(
             loss = train_epoch(weights, optimizer, liked, settings, epoch)
             history.append({"epoch": epoch, "loss": loss})
             advance(note=f"loss {loss:.4f}")
+            if after_epoch is not None:
+                after_epoch(epoch, _arrays(weights))
             if checkpoint.due():
                 plain = {name: tensor.detach() for name, tensor in weights.items()}
                 checkpoint.save({"weights": plain, "optimizer": optimizer.state_dict(), "history": history})
+    return _arrays(weights)
+
+
+def _arrays(weights: Weights) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()}
 
 

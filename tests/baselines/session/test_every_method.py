@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import baselines.session
+from baselines.session.shared.neural import NeuralRecommender
 from contracts import SessionRecommender, Sessions, UserError
 
 from ._oracles import random_sessions
@@ -39,7 +40,8 @@ def test_unknown_items_are_as_if_they_had_not_happened(name):
     with_unknown = Sessions.from_lists([[-1, 2, -1, 3, -1], [-1, -1], [], [2, 3]], 9)
     items, scores = model.recommend(with_unknown, 12)
     np.testing.assert_array_equal(items[0], items[3])
-    np.testing.assert_array_equal(scores[0], scores[3])
+    # a matrix product rounds a row differently at another place of the batch
+    np.testing.assert_allclose(scores[0], scores[3], rtol=1e-5 if isinstance(model, NeuralRecommender) else 0)
     assert (items[0] >= 0).any()
     assert (items[1:3] == -1).all()
     assert (scores[1:3] == 0).all()

@@ -67,7 +67,7 @@ def test_on_a_gpu(tiny: Callable[..., Interactions]) -> None:
 
 def test_cuda_without_a_gpu_is_a_user_error(tiny: Callable[..., Interactions], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="ease: parameter 'device'"):
+    with pytest.raises(UserError, match="device: expected a CUDA device for 'cuda'"):
         Ease(device="cuda").fit(tiny(0))
 
 

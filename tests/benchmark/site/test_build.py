@@ -68,8 +68,8 @@ def site(tmp_path_factory) -> Path:
     made = folder / "made"
     (made / "data").mkdir(parents=True)
     (made / "data/sample-sessions.html").write_text("<!doctype html><title>statistics</title><p>counted</p>")
-    (made / "illustrated").mkdir()
-    (made / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
+    (folder / "illustrated").mkdir()
+    (folder / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
     return build(made_results(), settings.load(), made, folder / "out").parent
 
 
