@@ -16,12 +16,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmark import cli_data, cli_search
-from benchmark.cli_search import positive
+from benchmark import cli_data, cli_options, cli_results, cli_search
+from benchmark.cli_options import positive
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
-COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated")
+COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated", "site")
 """Commands whose numbers may depend on the number of threads."""
 
 
@@ -70,41 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     density.add_argument("--data", required=True, metavar="NAME")
     density.add_argument("--out", type=Path, metavar="FILE", help="also write the result there")
 
-    illustrated = add(
-        "illustrated", run_illustrated, "EMDE explained in pictures: a page and its PNGs, all computed here"
-    )
-    illustrated.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/illustrated")
-
-    figures = add("figures", run_figures, "Figures 4 and 5, and r against the bandwidth, from what has been run")
-    figures.add_argument("--density", type=Path, metavar="DIR", help="results of emde density (default: the profile's)")
-    figures.add_argument(
-        "--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: none, no Figure 5)"
-    )
-    figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/figures")
-
-    tables = add("tables", make_tables, "tables of the current profile beside the published values")
-    tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
-    tables.add_argument("--format", choices=("md", "tex", "html", "csv", "json"), help="print in this format")
-    tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
-    tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    tables.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
-
-    verify = add(
-        "verify", verify_results, "check the rows that are declared as reproduced; exit status 1 if one is not"
-    )
-    verify.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    verify.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
-
-    compare = add("compare", compare_runs, "two runs of one split: differences, intervals, p values, and where")
-    compare.add_argument("first", type=Path, metavar="RUN_A")
-    compare.add_argument("second", type=Path, metavar="RUN_B")
-    compare.add_argument("--metric", metavar="NAME", help="orders the sessions (default: MRR@20, top-k NDCG@20)")
-    compare.add_argument("--top", type=positive, default=10, metavar="N", help="sessions to show")
-
-    export = add("export", export_run, "a run's lists and its truth as files for other tools")
-    export.add_argument("run", type=Path, metavar="RUN_DIR")
-    export.add_argument("--format", choices=("trec",), default="trec")
-    export.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/trec/<data>-<method>-<run>")
+    cli_results.add_commands(add)
 
     profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
     profile.add_argument("name", nargs="?", metavar="NAME")
@@ -129,7 +95,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
 
     chosen = settings.load()
     out = args.out or project_root() / "results/generated/runs"
-    overrides = cli_search.overrides(args.set)
+    overrides = cli_options.overrides(args.set)
     results = []
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
@@ -174,51 +140,6 @@ def run_density(args: argparse.Namespace) -> dict[str, Any]:
     if args.out is not None:
         write_json(args.out, result)
     return result
-
-
-def run_illustrated(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.root import project_root
-    from benchmark.illustrated import page
-
-    return {"written": str(page.write(args.out or project_root() / "results/generated/illustrated"))}
-
-
-def run_figures(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.data.root import project_root
-    from benchmark.figures.write import write
-
-    source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
-    found = write(source, args.items or None, args.out or project_root() / "results/generated/figures")
-    return {"written": [str(path) for path in found]}
-
-
-def make_tables(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings, tables
-
-    profile = args.profile or settings.current_profile()
-    return tables.make(settings.load(), profile, args.table, args.format, args.out, args.results)
-
-
-def verify_results(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings, tables
-    from benchmark.tables.verify import verify
-
-    return verify(tables.collect(settings.load(), args.profile or settings.current_profile(), args.results))
-
-
-def compare_runs(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.compare import compare
-
-    return compare(args.first, args.second, args.metric, args.top)
-
-
-def export_run(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.root import project_root
-    from benchmark.trec import export
-
-    data, method, name = args.run.resolve().parts[-3:]
-    return export(args.run, args.out or project_root() / "results/generated/trec" / f"{data}-{method}-{name}")
 
 
 def choose_profile(args: argparse.Namespace) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmark import cli_data
-from contracts.errors import UserError
+from benchmark.cli_options import overrides, positive
 
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -35,28 +34,6 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     ablations.add_argument("--cells", required=True, type=Path, metavar="DIR", help="where emde ablate wrote them")
     ablations.add_argument("--profile", metavar="NAME", help="default: the chosen one")
     ablations.add_argument("--out", required=True, type=Path, metavar="DIR", help="JSON, Markdown and forest plot")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1, as argparse takes it."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
-    return value
-
-
-def overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """``--set k=100`` pairs as a dict; values are read as YAML."""
-    import yaml
-
-    out = {}
-    for text in pairs:
-        name, value = cli_data.pair("--set", text)
-        try:
-            out[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
-    return out
 
 
 def run_search(args: argparse.Namespace) -> dict[str, Any]:
