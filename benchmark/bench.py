@@ -1,15 +1,25 @@
 """``make bench``: speed against this machine's own ceilings, every ratio measured side by side in one run.
 
-The report goes to results/generated/bench/<time>.json. Nothing here decides a test: timings belong in a report.
+python -m benchmark.bench [SECTION ...] [--repeats N]
+
+The report goes to results/generated/bench/<time>.json and is written anew after every section. Each section is measured
+N times (2): the report keeps every figure's best value and its spread, which ``benchmark.bench_compare`` judges by.
+A section that fails is named in the report and ends the command with status 1; the others are measured all the same.
+Nothing here decides a test: timings belong in a report.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import logging
+import os
 import sys
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +37,7 @@ from benchmark import (
     published,
     settings,
 )
-from benchmark.data import paths
+from benchmark.bench_figures import best, spreads
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.data.root import project_root
 from benchmark.evaluate import write_json
@@ -36,8 +46,9 @@ from benchmark.points import Points, evaluation_points
 from benchmark.run import rank_sessions
 from benchmark.show import grid, line
 from benchmark.timing import best_of, seconds
-from contracts import SessionRecommender, UserError
+from contracts import SessionRecommender
 
+log = logging.getLogger("emde")
 DATA = "rsc15-100k"
 METHODS = ("ar", "markov", "sr", "ct", "item-knn", "s-knn", "vs-knn", "stan", "vstan")
 PEER = {"s-knn": "s-knn k=100", "vs-knn": "vs-knn k=100", "stan": "stan k=500", "vstan": "vstan k=500"}
@@ -61,10 +72,17 @@ def ceilings() -> dict[str, float]:
     return {name: round(value, 1) for name, value in out.items()}
 
 
-def session_methods(split: SessionSplit, points: Points) -> list[dict[str, Any]]:
+def session_split() -> SessionSplit:
+    """The real sessions that some sections need; raises UserError where they are not prepared."""
+    split = load_split(DATA)
+    assert isinstance(split, SessionSplit)
+    return split
+
+
+def session_methods() -> list[dict[str, Any]]:
     """Processor seconds to rank all points and compute all metrics, beside session-rec's on two such cores."""
-    chosen = settings.load()
-    peers = peer_seconds("session-rec")
+    split = session_split()
+    points, chosen, peers = evaluation_points(split.test), settings.load(), peer_seconds("session-rec")
     rows = []
     for method in METHODS:
         model = chosen.recommender("session", method, DATA, {}, None, "cpu")
@@ -104,43 +122,92 @@ def peer_seconds(peer: str) -> dict[str, float]:
                 if row["peer"] == peer}  # fmt: skip
 
 
-def main() -> int:
-    """Run everything, print it, and write the report."""
+def neural_rivals() -> list[dict[str, Any]]:
+    """An epoch of every neural rival, GRU4Rec's beside its authors' version."""
+    return bench_neural.report(session_split(), peer_seconds("GRU4Rec author's PyTorch").get("gru4rec"))
+
+
+SECTIONS: dict[str, Callable[[], Any]] = {
+    "ceilings": ceilings,
+    "data": bench_data.report,
+    "density": bench_density.report,
+    "session-scale": partial(bench_session.report, bench_session.FULL_EVENTS),
+    "topk-scale": bench_topk.report,
+    "session-methods": session_methods,
+    "emde": bench_emde.report,
+    "neural-rivals": neural_rivals,
+}
+
+
+def measure(section: str, repeats: int) -> dict[str, Any]:
+    """A section's results: the best of some repeats, the spread of each figure, and how busy the machine was."""
+    load, began = os.getloadavg()[0], time.perf_counter()
+    found = [SECTIONS[section]() for _ in range(repeats)]
+    return {
+        "results": best(found),
+        "spread": spreads(found),
+        "repeats": repeats,
+        "wall s": round(time.perf_counter() - began, 1),
+        "load before": round(load, 2),
+    }
+
+
+def run(sections: Sequence[str], repeats: int, path: Path) -> dict[str, Any]:
+    """Measure sections one after the other; the report is at ``path`` from the first one on."""
+    report: dict[str, Any] = {
+        **environment.describe(), "time": datetime.now(UTC).isoformat(timespec="seconds"), "sections": {}, "failed": {},
+    }  # fmt: skip
+    for section in sections:
+        try:
+            report["sections"][section] = measure(section, repeats)
+        except Exception as error:  # hours of other sections are not to be lost
+            log.debug("%s", section, exc_info=True)
+            report["failed"][section] = f"{type(error).__name__}: {error}"
+            line(f"{section}: failed: {report['failed'][section]}")
+        else:
+            show_section(section, report["sections"][section]["results"])
+        write_json(path, report)
+    return report
+
+
+def show_section(name: str, results: Any) -> None:
+    """Rows of like things as one table, everything else as a name and a value."""
+    if isinstance(results, list):
+        columns = list(dict.fromkeys(key for row in results for key in row))
+        grid(columns, ([row.get(key, "") for key in columns] for row in results), name)
+        return
+    plain = {key: value for key, value in results.items() if not isinstance(value, dict | list)}
+    if plain:
+        grid([name, "value"], plain.items())
+    for key, value in results.items():
+        if isinstance(value, dict) or (isinstance(value, list) and value and isinstance(value[0], dict)):
+            show_section(f"{name}: {key}", value)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    found = argparse.ArgumentParser(prog="python -m benchmark.bench", description="Measure speed; write a report.")
+    found.add_argument("sections", nargs="*", metavar="SECTION", help=f"default: all of {', '.join(SECTIONS)}")
+    found.add_argument("--repeats", type=int, default=2, metavar="N", help="times each section is measured (2)")
+    return found
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run, print, and write the report; 1 where a section failed, 2 where there is no such section."""
+    args = parser().parse_args(words)
+    unknown = sorted(set(args.sections) - set(SECTIONS))
+    if unknown or args.repeats < 1:
+        wanted = f"sections of {', '.join(SECTIONS)}, found {', '.join(unknown)}"
+        sys.stderr.write(f"bench: expected {wanted if unknown else f'at least one repeat, found {args.repeats}'}\n")
+        return 2
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     environment.set_threads(settings.load().threads)
     torch.set_num_threads(settings.load().threads)
-    report: dict[str, Any] = {**environment.describe(), "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    report["ceilings"] = ceilings()
-    grid(["ceiling", "value"], report["ceilings"].items())
-    report["data"] = bench_data.report()
-    for task, row in report["data"].items():
-        grid([task, "value"], row.items())
-    report["density"] = bench_density.report()
-    grid(report["density"]["rows"][0], (row.values() for row in report["density"]["rows"]))
-    grid(["density: seconds per query ~ points^", "e"], report["density"]["seconds per query ~ points^"].items())
-    report["session scale"] = bench_session.report(bench_session.FULL_EVENTS)
-    grid(report["session scale"]["rows"][0], (row.values() for row in report["session scale"]["rows"]))
-    report["top-k scale"] = bench_topk.report()
-    for row in report["top-k scale"]["rows"]:
-        grid([row["method"], "value"], list(row.items())[1:])
-    if paths.split_dir(DATA, "published").is_dir():
-        split = load_split(DATA)
-        if not isinstance(split, SessionSplit):
-            raise UserError(f"{DATA}: expected session data")
-        report["session methods"] = session_methods(split, evaluation_points(split.test))
-        grid(report["session methods"][0], (row.values() for row in report["session methods"]))
-        report["emde"] = bench_emde.report()
-        for task, row in report["emde"].items():
-            grid([task, "value"], row.items())
-        report["neural rivals"] = bench_neural.report(split, peer_seconds("GRU4Rec author's PyTorch").get("gru4rec"))
-        grid(report["neural rivals"][0], (row.values() for row in report["neural rivals"]))
-    else:
-        line(f"{DATA} is not prepared: emde data prepare {DATA} adds the methods' speed to the report")
-    name = report["time"].replace(":", "").replace("+0000", "Z")
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     path = project_root() / "results/generated/bench" / f"{name}.json"
-    write_json(path, report)
+    report = run(args.sections or list(SECTIONS), args.repeats, path)
     line(f"report: {path}")
-    return 0
+    return 1 if report["failed"] else 0
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmark import cli_data, cli_results
-from benchmark.cli_results import positive
+from benchmark import cli_data, cli_options, cli_results, cli_search
+from benchmark.cli_options import positive
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
@@ -60,28 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--sessions", type=positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
-    search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
-    search.add_argument("--data", required=True, metavar="NAME")
-    search.add_argument("--method", required=True, metavar="NAME")
-    search.add_argument("--trials", required=True, type=positive, metavar="N", help="the method's defaults among them")
-    search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
-    search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
-    search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
-    search.add_argument("--workers", type=positive, default=1, metavar="N", help="processes, each with --threads")
-    search.add_argument("--points", type=positive, metavar="N", help="rank about so many points only (whole sessions)")
-    search.add_argument("--sessions", type=positive, metavar="N", help="fit on so many most recent sessions only")
-    search.add_argument("--seed", type=int, default=0)
-    search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
-
-    ablate = add("ablate", run_ablation, "train and measure one cell of the ablation grid on a tuning split")
-    ablate.add_argument("--data", required=True, metavar="NAME")
-    ablate.add_argument("--cell", required=True, metavar="NAME", help="a name under ablations.cells in params.yaml")
-    ablate.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/ablations")
-
-    ablations = add("ablations", compare_ablations, "which choices matter: a profile's ablation cells compared")
-    ablations.add_argument("--cells", required=True, type=Path, metavar="DIR", help="where emde ablate wrote them")
-    ablations.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    ablations.add_argument("--out", required=True, type=Path, metavar="DIR", help="JSON, Markdown and forest plot")
+    cli_search.add_commands(add)
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -107,20 +86,6 @@ def list_methods(args: argparse.Namespace) -> dict[str, Any]:
     return {"methods": describe_methods()}
 
 
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """``--set k=100`` pairs as a dict; values are read as YAML."""
-    import yaml
-
-    out = {}
-    for text in pairs:
-        name, value = cli_data.pair("--set", text)
-        try:
-            out[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
-    return out
-
-
 def run_method(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark import settings
     from benchmark.data.registry import get
@@ -130,7 +95,7 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
 
     chosen = settings.load()
     out = args.out or project_root() / "results/generated/runs"
-    overrides = parse_overrides(args.set)
+    overrides = cli_options.overrides(args.set)
     results = []
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
@@ -157,34 +122,6 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
         parts = ("metrics", "intervals", "masked", "ties", "breakdown")
         results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})
     return results[0] if len(results) == 1 else {"runs": results}
-
-
-def run_search(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.data.root import project_root
-    from benchmark.search import search
-
-    out = args.out or project_root() / "results/generated/search"
-    return search(
-        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
-        parse_overrides(args.set), args.sampler, args.workers, out,
-    )  # fmt: skip
-
-
-def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.ablate import ablate
-    from benchmark.data.root import project_root
-
-    out = args.out or project_root() / "results/generated/ablations"
-    return ablate(settings.load(), args.data, args.cell, out)
-
-
-def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import sensitivity, settings
-
-    profile = args.profile or settings.current_profile()
-    return sensitivity.write(sensitivity.compare(settings.load(), profile, args.cells), args.out)
 
 
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmark.cli_options import positive
+
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add every such command; ``add`` makes a parser with the common options."""
@@ -53,14 +55,6 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("run", type=Path, metavar="RUN_DIR")
     export.add_argument("--format", choices=("trec",), default="trec")
     export.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/trec/<data>-<method>-<run>")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1, as an option's value."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
-    return value
 
 
 def run_illustrated(args: argparse.Namespace) -> dict[str, Any]:
