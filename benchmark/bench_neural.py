@@ -24,6 +24,7 @@ def report(split: SessionSplit, peer: float | None) -> list[dict[str, Any]]:
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         costs: dict[str, float] = {}
         for method in METHODS:
+            _fit(split, method, device, 1)  # compiling
             once, twice = (_fit(split, method, device, epochs) for epochs in (1, 2))
             wall, cpu = (b - a for a, b in zip(once, twice, strict=True))
             costs[method] = cpu if device == "cpu" else wall  # processor seconds suffer less from other work

@@ -16,11 +16,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmark import cli_data
+from benchmark import cli_data, cli_options, cli_results, cli_search
+from benchmark.cli_options import positive
 from contracts.errors import UserError
 
 Command = Callable[[argparse.Namespace], Any]
-COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated")
+COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated", "site")
 """Commands whose numbers may depend on the number of threads."""
 
 
@@ -29,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
     common.add_argument("--verbose", "-v", action="store_true", help="say more on stderr")
-    common.add_argument("--threads", type=_positive, help="threads to use (default: params.yaml's)")
+    common.add_argument("--threads", type=positive, help="threads to use (default: params.yaml's)")
     parser = argparse.ArgumentParser(
         prog="emde",
         description="Reproduce the experiments of EMDE (arXiv 2006.01894) and of its rivals.",
@@ -54,33 +55,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="override one parameter (YAML)")
     run.add_argument("--seed", type=int)
     run.add_argument("--final-fit", choices=("train", "train+valid"), help="cold users only (default: params.yaml's)")
-    run.add_argument("--seeds", type=_positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
+    run.add_argument("--seeds", type=positive, default=1, metavar="N", help="repeat a seeded method with N seeds")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    run.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
+    run.add_argument("--sessions", type=positive, metavar="N", help="fit on so many most recent sessions only")
     run.add_argument("--out", type=Path, metavar="DIR", help="root of the run store (default: results/generated/runs)")
 
-    search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
-    search.add_argument("--data", required=True, metavar="NAME")
-    search.add_argument("--method", required=True, metavar="NAME")
-    search.add_argument("--trials", required=True, type=_positive, metavar="N", help="the method's defaults among them")
-    search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
-    search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
-    search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
-    search.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes, each with --threads")
-    search.add_argument("--points", type=_positive, metavar="N", help="rank about so many points only (whole sessions)")
-    search.add_argument("--sessions", type=_positive, metavar="N", help="fit on so many most recent sessions only")
-    search.add_argument("--seed", type=int, default=0)
-    search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
-
-    ablate = add("ablate", run_ablation, "train and measure one cell of the ablation grid on a tuning split")
-    ablate.add_argument("--data", required=True, metavar="NAME")
-    ablate.add_argument("--cell", required=True, metavar="NAME", help="a name under ablations.cells in params.yaml")
-    ablate.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/ablations")
-
-    ablations = add("ablations", compare_ablations, "which choices matter: a profile's ablation cells compared")
-    ablations.add_argument("--cells", required=True, type=Path, metavar="DIR", help="where emde ablate wrote them")
-    ablations.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    ablations.add_argument("--out", required=True, type=Path, metavar="DIR", help="JSON, Markdown and forest plot")
+    cli_search.add_commands(add)
 
     evaluate = add("evaluate", evaluate_runs, "metrics of stored runs, from their ranked lists")
     evaluate.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR")
@@ -90,41 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     density.add_argument("--data", required=True, metavar="NAME")
     density.add_argument("--out", type=Path, metavar="FILE", help="also write the result there")
 
-    illustrated = add(
-        "illustrated", run_illustrated, "EMDE explained in pictures: a page and its PNGs, all computed here"
-    )
-    illustrated.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/illustrated")
-
-    figures = add("figures", run_figures, "Figures 4 and 5, and r against the bandwidth, from what has been run")
-    figures.add_argument("--density", type=Path, metavar="DIR", help="results of emde density (default: the profile's)")
-    figures.add_argument(
-        "--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: none, no Figure 5)"
-    )
-    figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/figures")
-
-    tables = add("tables", make_tables, "tables of the current profile beside the published values")
-    tables.add_argument("--table", metavar="NAME", help="one table only (default: all)")
-    tables.add_argument("--format", choices=("md", "tex", "html", "csv", "json"), help="print in this format")
-    tables.add_argument("--out", type=Path, metavar="DIR", help="write every format into DIR")
-    tables.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    tables.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
-
-    verify = add(
-        "verify", verify_results, "check the rows that are declared as reproduced; exit status 1 if one is not"
-    )
-    verify.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    verify.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
-
-    compare = add("compare", compare_runs, "two runs of one split: differences, intervals, p values, and where")
-    compare.add_argument("first", type=Path, metavar="RUN_A")
-    compare.add_argument("second", type=Path, metavar="RUN_B")
-    compare.add_argument("--metric", metavar="NAME", help="orders the sessions (default: MRR@20, top-k NDCG@20)")
-    compare.add_argument("--top", type=_positive, default=10, metavar="N", help="sessions to show")
-
-    export = add("export", export_run, "a run's lists and its truth as files for other tools")
-    export.add_argument("run", type=Path, metavar="RUN_DIR")
-    export.add_argument("--format", choices=("trec",), default="trec")
-    export.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/trec/<data>-<method>-<run>")
+    cli_results.add_commands(add)
 
     profile = add("profile", choose_profile, "show or choose the profile that dvc repro runs")
     profile.add_argument("name", nargs="?", metavar="NAME")
@@ -134,31 +80,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
-    return value
-
-
 def list_methods(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.describe import describe_methods
 
     return {"methods": describe_methods()}
-
-
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """``--set k=100`` pairs as a dict; values are read as YAML."""
-    import yaml
-
-    out = {}
-    for text in pairs:
-        name, value = cli_data.pair("--set", text)
-        try:
-            out[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
-    return out
 
 
 def asked_runs(args: argparse.Namespace) -> list[tuple[Any, ...]]:
@@ -170,7 +95,7 @@ def asked_runs(args: argparse.Namespace) -> list[tuple[Any, ...]]:
 
     chosen = settings.load()
     out = args.out or project_root() / "results/generated/runs"
-    overrides = parse_overrides(args.set)
+    overrides = cli_options.overrides(args.set)
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
     return [
@@ -198,34 +123,6 @@ def run_method(args: argparse.Namespace) -> dict[str, Any]:
     return results[0] if len(results) == 1 else {"runs": results}
 
 
-def run_search(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.data.root import project_root
-    from benchmark.search import search
-
-    out = args.out or project_root() / "results/generated/search"
-    return search(
-        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
-        parse_overrides(args.set), args.sampler, args.workers, out,
-    )  # fmt: skip
-
-
-def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.ablate import ablate
-    from benchmark.data.root import project_root
-
-    out = args.out or project_root() / "results/generated/ablations"
-    return ablate(settings.load(), args.data, args.cell, out)
-
-
-def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import sensitivity, settings
-
-    profile = args.profile or settings.current_profile()
-    return sensitivity.write(sensitivity.compare(settings.load(), profile, args.cells), args.out)
-
-
 def evaluate_runs(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.evaluate import evaluate_all
 
@@ -242,51 +139,6 @@ def run_density(args: argparse.Namespace) -> dict[str, Any]:
     if args.out is not None:
         write_json(args.out, result)
     return result
-
-
-def run_illustrated(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.root import project_root
-    from benchmark.illustrated import page
-
-    return {"written": str(page.write(args.out or project_root() / "results/generated/illustrated"))}
-
-
-def run_figures(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.data.root import project_root
-    from benchmark.figures.write import write
-
-    source = args.density or project_root() / "results/generated" / settings.current_profile() / "density"
-    found = write(source, args.items or None, args.out or project_root() / "results/generated/figures")
-    return {"written": [str(path) for path in found]}
-
-
-def make_tables(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings, tables
-
-    profile = args.profile or settings.current_profile()
-    return tables.make(settings.load(), profile, args.table, args.format, args.out, args.results)
-
-
-def verify_results(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings, tables
-    from benchmark.tables.verify import verify
-
-    return verify(tables.collect(settings.load(), args.profile or settings.current_profile(), args.results))
-
-
-def compare_runs(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.compare import compare
-
-    return compare(args.first, args.second, args.metric, args.top)
-
-
-def export_run(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.root import project_root
-    from benchmark.trec import export
-
-    data, method, name = args.run.resolve().parts[-3:]
-    return export(args.run, args.out or project_root() / "results/generated/trec" / f"{data}-{method}-{name}")
 
 
 def choose_profile(args: argparse.Namespace) -> dict[str, Any]:

@@ -58,20 +58,6 @@ def score(folder: Path) -> tuple[dict[str, Any], PerUnit]:
     return {"run": record, **result}, per_unit
 
 
-def user_values(folder: Path, masked: bool = False) -> dict[str, np.ndarray]:
-    """Every metric of a top-k run for every test user with held-out items, float64 [users], in the split's order.
-
-    What paired tests compare: two runs of one split have the same users in the same places.
-    masked: of the lists without disliked items; raises UserError where the run has none.
-    """
-    record, split = _open(folder)
-    if not isinstance(split, TopKSplit):
-        raise UserError(f"{folder}: expected a top-k run, found one on sessions")
-    if masked and not record.get("masked_sha256"):
-        raise UserError(f"{folder}: expected lists without disliked items, found a run that stored none")
-    return _topk_values(folder, record, split, store.MASKED if masked else store.RANKS)
-
-
 def _open(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
     """The record of a run and the split it was made from, unchanged since."""
     record = store.read_record(folder)

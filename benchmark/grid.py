@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -44,6 +45,13 @@ class Cell(_Declared):
     decoders: list[str] = Field(default_factory=list, description="rank with each, same weights; default: the model's")
 
 
+class Chosen(_Declared):
+    """Data sets and cells of a profile: every pair is trained."""
+
+    data: list[str]
+    cells: list[str] = Field(default_factory=list, description="default: all")
+
+
 class Grid(_Declared):
     """All of it. A level is a cell, or "cell/decoder"."""
 
@@ -66,6 +74,21 @@ class Grid(_Declared):
             if name not in known:
                 raise UserError(f"ablations: unknown {what} {name!r}; params.yaml declares: {', '.join(known)}")
         return self.base[data], self.cells[cell]
+
+    def stages(self, groups: Sequence[Chosen]) -> dict[str, dict[str, str]]:
+        """Every pair of some groups: "data--cell" -> data, cell, the keys of params.yaml that it depends on."""
+        return {
+            f"{data}--{cell}": {
+                "data": data,
+                "cell": cell,
+                "base": f"ablations.base.{data}",
+                "change": f"ablations.cells.{cell}",
+                "params": f"methods.session.{self.of(data, cell)[0].method}",
+            }
+            for group in groups
+            for data in group.data
+            for cell in group.cells or self.cells
+        }
 
 
 def parameters(base: Base, cell: Cell) -> Params:

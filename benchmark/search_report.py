@@ -25,11 +25,12 @@ DECADES = 30
 
 
 def write(result: Result, folder: Path, stem: str) -> dict[str, str]:
-    """Write <stem>.csv, <stem>.json, <stem>.time.svg and <stem>.parameters.svg; returns what -> path."""
+    """Write <stem>.csv, .json (the result less its own path), .time.svg and .parameters.svg; returns what -> path."""
+    kept = {name: value for name, value in result.items() if name != "file"}
     with mpl.rc_context(STYLE):
         content = {
             "table": ("csv", table(result)),
-            "result": ("json", json.dumps(result, indent=1) + "\n"),
+            "result": ("json", json.dumps(kept, indent=1) + "\n"),
             "over time": ("time.svg", _svg(over_time(result))),
             "per parameter": ("parameters.svg", _svg(per_parameter(result))),
         }

@@ -50,12 +50,13 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
     for data in dict.fromkeys(cell["data"] for cell in cells.values()):
         first = len(levels)
         for factor, labels in settings.ablations.factors.items():
-            for label, level in labels.items():
-                cell, _, decoder = level.partition("/")
-                if (found := read.get(f"{data}--{cell}")) is None:
-                    continue
+            chosen = {label: level.partition("/") for label, level in labels.items()}
+            ran = [label for label, (cell, _, _) in chosen.items() if f"{data}--{cell}" in read]
+            for label in ran if len(ran) > 1 else []:  # one level alone compares nothing
+                cell, _, decoder = chosen[label]
+                level = _level(read[f"{data}--{cell}"], decoder)
                 head = {"data": data, "factor": factor, "label": label, "cell": cell}
-                levels.append({**head, **_level(found, decoder), "published": _published(factor, label)})
+                levels.append({**head, **level, "published": _published(factor, label)})
         _differences(folder, data, levels[first:])
     return {"schema": SCHEMA, "profile": profile, "main": MAIN, "levels": levels}
 

@@ -16,7 +16,7 @@ from benchmark import methods
 from benchmark.data import registry
 from benchmark.data.root import project_root
 from benchmark.final_fit import FinalFit
-from benchmark.grid import Grid, parameters
+from benchmark.grid import Chosen, Grid, parameters
 from benchmark.methods import Kind
 from benchmark.space import Declared
 from contracts import DensityEstimator, Estimator, Recommender, UserError
@@ -55,13 +55,6 @@ class Group(Strict):
     seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
 
 
-class AblationGroup(Strict):
-    """Data sets and cells of the ablation grid: every pair is trained."""
-
-    data: list[str]
-    cells: list[str] = Field(default_factory=list, description="default: all")
-
-
 class Profile(Strict):
     """What one ``make repro PROFILE=...`` runs."""
 
@@ -70,7 +63,7 @@ class Profile(Strict):
     topk: list[Group] = Field(default_factory=list)
     density: list[str] = Field(default_factory=list)
     taste_map: str = Field("", description="ratings whose items Figure 5 maps")
-    ablations: list[AblationGroup] = Field(default_factory=list)
+    ablations: list[Chosen] = Field(default_factory=list)
 
 
 class Density(Strict):
@@ -139,19 +132,8 @@ class Settings(Strict):
         return out
 
     def ablation_cells(self, profile: str) -> dict[str, dict[str, str]]:
-        """Every ablation of a profile: "data--cell" -> data, cell, the keys of params.yaml it depends on."""
-        return {
-            f"{data}--{cell}": {
-                "data": data,
-                "cell": cell,
-                "base": f"ablations.base.{data}",
-                "change": f"ablations.cells.{cell}",
-                "params": f"methods.session.{self.ablations.of(data, cell)[0].method}",
-            }
-            for group in self.profile(profile).ablations
-            for data in group.data
-            for cell in group.cells or self.ablations.cells
-        }
+        """Every ablation of a profile: "data--cell" -> data, cell, parameter keys."""
+        return self.ablations.stages(self.profile(profile).ablations)
 
     def base(self, kind: Kind, name: str) -> str:
         """The class name behind a method or preset."""
@@ -207,11 +189,22 @@ class Settings(Strict):
         return next((layer.source for layer in reversed(self.layers(kind, name, data)) if layer.source), "defaults")
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that is given twice is an error, not a silent choice of the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for index, key in enumerate(own):
+            if key in own[:index]:
+                raise yaml.YAMLError(f"the key {key!r} twice in the mapping of line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | None = None) -> Settings:
     """Read and check params.yaml; raises UserError naming the file, the field, expected and found."""
     path = path or project_root() / PARAMS
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"{path}: expected the parameter file, found nothing") from None
     except yaml.YAMLError as error:
@@ -301,7 +294,7 @@ def _data_paths(name: str) -> dict[str, str]:
 def profile_content(settings: Settings, name: str) -> str:
     """The text of profile.yaml: the chosen profile as dvc.yaml's ``vars`` read it."""
     chosen = settings.profile(name)
-    groups: tuple[Group | AblationGroup, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
+    groups: tuple[Group | Chosen, ...] = (*chosen.session, *chosen.topk, *chosen.ablations)
     named = {d for g in groups for d in g.data} | set(chosen.density) | ({chosen.taste_map} - {""})
     sources = {source for name in named if (source := registry.get(name).source)}
     every = {name: _data_paths(name) for name in sorted(named | sources)}
@@ -312,8 +305,8 @@ def profile_content(settings: Settings, name: str) -> str:
         "pages": every,
         "cells": settings.cells(name),
         "vectors": chosen.density,
-        "figures": [name] if chosen.density else [],
         "taste_map": chosen.taste_map,
+        "taste_map_in": f"data/prepared/{chosen.taste_map}" if chosen.taste_map else "benchmark/figures/taste.py",
         "ablated": settings.ablation_cells(name),
         "compared": [name] if chosen.ablations else [],
         "compared_in": f"results/generated/{name}/ablations/compared" if chosen.ablations else "benchmark/grid.py",

@@ -106,6 +106,7 @@ class Study:
 
     def __init__(self, task: Task, path: Path, sampler: SamplerName, seed: int) -> None:
         self.task, self.path, self.sampler, self.seed = task, path, sampler, seed
+        self.code = environment.code_version()  # of what this process has loaded, whatever is checked out later
         self.distributions = {name: distribution(values) for name, values in task.space.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -229,7 +230,7 @@ class Study:
             **metrics,
             "seconds": round(time.perf_counter() - started, 3),
             "cpu_seconds": round(time.process_time() - cpu, 3),
-            "code": environment.code_version(),
+            "code": self.code,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         for name, value in {"sampler": self.sampler, **trial.user_attrs, **attributes}.items():

@@ -1,9 +1,9 @@
 """The first layer: a linear map of sketches, which are nearly all zeros (paper 4.1.1).
 
 A session of three items fills some 90 of 7,680 cells, so y = x W + b is, read as an embedding bag, the
-sum of 90 rows of W. On a CPU that costs a seventh of the dense product, and its gradient, x^T dy, as
-little again; fuller sketches and GPUs take the dense product. The choice is made once, from the first
-batch, and stored with the weights: rows of one model must not depend on their batch.
+sum of 90 rows of W. On a CPU that and its gradient, x^T dy, take a third of the dense products' time in bf16
+and a twelfth in float32; fuller sketches and GPUs take the dense product. The choice is made once, from
+the first batch, and stored with the weights: rows of one model must not depend on their batch.
 """
 
 from __future__ import annotations

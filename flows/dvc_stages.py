@@ -68,10 +68,10 @@ def kinds() -> list[str]:
 def choose(profile: str) -> None:
     """Make ``profile`` the one that dvc.yaml reads; raises UserError for an unknown name.
 
-    The folders that its tables depend on are made too: tables say "not run" where nothing is in them.
+    The folders that its tables and its site depend on are made too: these say "not run" where nothing is in them.
     """
     settings.write_profile(profile)
-    for folder in ("metrics", "density"):
+    for folder in ("metrics", "density", "data"):
         (settings.project_root() / "results/generated" / profile / folder).mkdir(parents=True, exist_ok=True)
 
 

@@ -26,9 +26,12 @@ from flows.cells import Cell, Crew
 from flows.crew import hire
 from flows.dvc_stages import Stage
 from flows.names import (
+    AblationCell,
+    AblationData,
     AnyData,
     DensityData,
     ProfileName,
+    RankedData,
     SearchMethod,
     SessionData,
     SessionMethod,
@@ -61,7 +64,7 @@ class Budget(BaseModel):
     """How long a search looks."""
 
     trials: int = Field(8, ge=1, le=1000, description="Settings to try, the method's own first.")
-    sampler: Literal["random", "tpe"] = Field("random", description="Who proposes the next setting.")
+    sampler: Literal["random", "tpe"] = Field("tpe", description="Who proposes the next setting.")
 
 
 HERE: Any = Machines()
@@ -111,9 +114,12 @@ def execute(chosen: Sequence[Stage], machines: Machines) -> None:
         cells.execute(chosen, step, crew, get_run_logger().info)
 
 
-def _with_tables(every: Sequence[Stage], chosen: Sequence[Stage], profile: str, machines: Machines) -> None:
-    """Run the chosen stages and those of the whole profile (its check, tables, pages), then show these."""
-    execute([*(stage for stage in every if stage.data == profile), *chosen], machines)
+def _with_tables(
+    every: Sequence[Stage], chosen: Sequence[Stage], profile: str, machines: Machines, also: Sequence[str] = ()
+) -> None:
+    """Run the chosen stages, then what is made once for a profile (its tables, its site, kinds ``also``); show it."""
+    once = dvc_stages.select(every, ("profile", "tables", "site", *also), [profile], [])
+    execute([*once, *chosen], machines)
     show_tables(profile, settings.project_root() / "results/generated" / profile)
 
 
@@ -210,7 +216,30 @@ def density(profile: ProfileName = "sample", data: list[DensityData] = ALL, mach
         known = [stage.data for stage in every if stage.kind == "density"]
         names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
         kinds = ("fetch", "prepare", "derive", "density")
-        _with_tables(every, dvc_stages.select(every, kinds, names, []), profile, machines)
+        _with_tables(every, dvc_stages.select(every, kinds, names, []), profile, machines, ["figures"])
+
+
+@_experiment("ablations")
+def ablations(
+    profile: ProfileName = "sample",
+    data: list[AblationData] = ALL,
+    cells: list[AblationCell] = ALL,
+    machines: Machines = HERE,
+) -> None:
+    """Ablations of the session model (Table 6 and ours): train what changed, compare all, make the tables.
+
+    Args:
+        profile: Which experiments of params.yaml to run.
+        data: Session data sets; none chosen means all that the profile ablates.
+        cells: Changes of the base model; none chosen means all of the profile.
+        machines: Where cells run.
+    """
+    with _profile(profile, "ablations") as every:
+        known = [stage for stage in every if stage.kind == "ablate"]
+        names = dvc_stages.named(data, [stage.data for stage in known], "ablated data set", profile)
+        wanted = dvc_stages.named(cells, [stage.method for stage in known], "ablation", profile)
+        chosen = dvc_stages.select(every, ("fetch", "prepare", "ablate"), names, wanted)
+        _with_tables(every, chosen, profile, machines, ["ablations"])
 
 
 @_experiment("tables")
@@ -228,7 +257,7 @@ def tables(profile: ProfileName = "sample", machines: Machines = HERE) -> None:
 @_experiment("search")
 def search(
     profile: ProfileName = "sample",
-    data: SessionData = "sample-sessions",
+    data: RankedData = "sample-sessions",
     method: SearchMethod = "vs-knn",
     budget: Budget = SHORT,
     machines: Machines = HERE,
@@ -264,7 +293,8 @@ def whole_paper(profile: ProfileName = "sample", machines: Machines = HERE) -> N
         machines: Where cells run.
     """
     with _profile(profile, "whole-paper") as every:
-        _with_tables(every, [stage for stage in every if stage.data != profile], profile, machines)
+        execute(every, machines)
+    show_tables(profile, settings.project_root() / "results/generated" / profile)
 
 
-FLOWS = (whole_paper, session_based, top_k, density, search, tables, download_data)
+FLOWS = (whole_paper, session_based, top_k, density, ablations, search, tables, download_data)

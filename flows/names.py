@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmark import settings
 
 if TYPE_CHECKING:
+    AblationCell = str
+    AblationData = str
     AnyData = str
     DensityData = str
     ProfileName = str
+    RankedData = str
     SearchMethod = str
     SessionData = str
     SessionMethod = str
@@ -29,7 +32,11 @@ else:
     _vectors = [name for profile in _known.values() for name in profile.density]
 
     ProfileName = _literal(list(_known))
-    SearchMethod = _literal(list(_settings.search.get("session", {})))
+    _ablated = [group for profile in _known.values() for group in profile.ablations]
+    AblationData = _literal([name for group in _ablated for name in group.data])
+    AblationCell = _literal(list(_settings.ablations.cells))
+    SearchMethod = _literal([name for spaces in _settings.search.values() for name in spaces])
+    RankedData = _literal([name for group in (*_session, *_topk) for name in group.data])
     SessionData = _literal([name for group in _session for name in group.data])
     SessionMethod = _literal([name for group in _session for name in group.methods])
     TopKData = _literal([name for group in _topk for name in group.data])

@@ -67,27 +67,27 @@ class GCEGNN(GraphRecommender):
     dropout_global: float = Field(0.5, ge=0, lt=1, description="dropout on the vectors from the global graph")
 
     def build(self, n_items: int) -> nn.Module:
-        return GlobalContextNetwork(n_items, self)
+        return _Network(n_items, self)
 
     def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
         super().initialise(network, rng)
         _set_neighbours(network, torch.tensor(-1), torch.tensor(0.0))
 
-    def train_examples(self, train: Sessions, device: torch.device) -> GlobalExamples:
+    def train_examples(self, train: Sessions, device: torch.device) -> _GlobalExamples:
         neighbours, counts = global_graph(train, self.neighbours, self.epsilon)
-        return GlobalExamples(**vars(super().train_examples(train, device)), neighbours=neighbours, counts=counts)
+        return _GlobalExamples(**vars(super().train_examples(train, device)), neighbours=neighbours, counts=counts)
 
     def train_epoch(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, rng: torch.Generator,
         advance: Bar,
     ) -> float:  # fmt: skip
-        assert isinstance(examples, GlobalExamples)
+        assert isinstance(examples, _GlobalExamples)
         _set_neighbours(network, examples.neighbours, examples.counts)
         return super().train_epoch(network, optimizer, examples, rng, advance)
 
 
 @dataclass(frozen=True)
-class GlobalExamples(GraphExamples):
+class _GlobalExamples(GraphExamples):
     """Examples and the global graph of the sessions they come from (see ``global_graph``), on the CPU."""
 
     neighbours: torch.Tensor
@@ -124,7 +124,7 @@ def global_graph(train: Sessions, n: int, epsilon: int) -> tuple[torch.Tensor, t
     return neighbours, counts
 
 
-class GlobalContextNetwork(nn.Module):
+class _Network(nn.Module):
     """Scores [B, items] of a ``GraphBatch``."""
 
     def __init__(self, n_items: int, settings: GCEGNN) -> None:
@@ -136,7 +136,7 @@ class GlobalContextNetwork(nn.Module):
         self.register_buffer("counts", torch.empty(n_items, settings.neighbours))
         self.embedding, self.position = nn.Embedding(n_items, hidden), nn.Embedding(settings.max_length, hidden)
         self.kinds = nn.Parameter(torch.empty(4, hidden))
-        self.hops = nn.ModuleList(NeighbourAttention(hidden, settings.dropout_hop) for _ in range(settings.hops))
+        self.hops = nn.ModuleList(_NeighbourAttention(hidden, settings.dropout_hop) for _ in range(settings.hops))
         self.dropout_local, self.dropout_global = Dropout(settings.dropout_local), Dropout(settings.dropout_global)
         self.place = nn.Linear(2 * hidden, hidden, bias=False)
         self.of_event, self.of_mean = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden, bias=False)
@@ -187,7 +187,7 @@ class GlobalContextNetwork(nn.Module):
         return segment_sum(events, batch.first_event, weights)
 
 
-class NeighbourAttention(nn.Module):
+class _NeighbourAttention(nn.Module):
     """One hop of the global graph: what a vector receives from its neighbours, and the two joined."""
 
     def __init__(self, hidden: int, dropout: float) -> None:

@@ -38,10 +38,10 @@ class SRGNN(GraphRecommender):
     steps: int = Field(1, ge=1, description="updates of the nodes' vectors")
 
     def build(self, n_items: int) -> nn.Module:
-        return SessionGraphNetwork(n_items, self.hidden, self.steps)
+        return _Network(n_items, self.hidden, self.steps)
 
 
-class SessionGraphNetwork(nn.Module):
+class _Network(nn.Module):
     """Scores [B, items] of a ``GraphBatch``."""
 
     def __init__(self, n_items: int, hidden: int, steps: int) -> None:

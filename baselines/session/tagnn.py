@@ -26,7 +26,7 @@ class TAGNN(GraphRecommender):
 
     with s the session vector of SR-GNN (its attention normalised by a softmax), h_t the vector of the event's node and
     e_i the item's embedding. Written as e_i . s + sum of beta_it (e_i . h_t), it needs numbers and no vectors per
-    (event, item); those are computed for a few items at a time, and again in the backward pass (``TargetAttention``):
+    (event, item); those are computed for a few items at a time, and again in the backward pass (``_TargetAttention``):
     memory is bounded, results are exact.
 
     Defaults as published: those of SR-GNN.
@@ -42,10 +42,10 @@ class TAGNN(GraphRecommender):
     steps: int = Field(1, ge=1, description="updates of the nodes' vectors")
 
     def build(self, n_items: int) -> nn.Module:
-        return TargetAttentiveNetwork(n_items, self.hidden, self.steps)
+        return _Network(n_items, self.hidden, self.steps)
 
 
-class TargetAttentiveNetwork(nn.Module):
+class _Network(nn.Module):
     """Scores [B, items] of a ``GraphBatch``."""
 
     def __init__(self, n_items: int, hidden: int, steps: int) -> None:
@@ -60,10 +60,10 @@ class TargetAttentiveNetwork(nn.Module):
             hidden = self.graph(self.embedding(batch.items), batch.source, batch.target)
             session, query = self.attention(hidden, batch), self.query(hidden)
         scores = functional.linear(session, self.embedding.weight)
-        return scores + TargetAttention.apply(hidden, query, self.embedding.weight, batch, CELLS)
+        return scores + _TargetAttention.apply(hidden, query, self.embedding.weight, batch, CELLS)
 
 
-class TargetAttention(torch.autograd.Function):
+class _TargetAttention(torch.autograd.Function):
     """sum over the events t of a prefix of beta_it (e_i . h_t), for every prefix and item [B, items].
 
     For as many items at a time as give ``cells`` (node, item) pairs; only the result is kept for the backward pass,

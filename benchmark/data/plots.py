@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -18,24 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
+from benchmark.figures.style import INK, STYLE, svg
 from contracts import Sessions
 
 DAY = 86400.0
 TRAIN, TEST = "#2f8fce", "#d9662b"
 """Blue and vermilion: told apart by colour-blind readers, on white and on black; lines also differ in dash."""
-INK = "#123456"
-"""Stands for the page's text colour until the SVG is written."""
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
-    **{"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK},
-}
+LOOK: Any = STYLE | {"font.size": 10, "axes.titlesize": "large", "lines.linewidth": 1.8}
 POINTS = 300
 """Points of a curve that the eye can tell apart; longer ones are thinned evenly on the logarithmic axis."""
 
@@ -54,7 +40,7 @@ def plots(opened: Sequence[SessionSplit | TopKSplit | VectorSet]) -> list[Plot]:
     first = opened[0]
     if isinstance(first, VectorSet):
         return []
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(LOOK):
         if isinstance(first, TopKSplit):
             return _topk_plots(first)
         sessions = [split for split in opened if isinstance(split, SessionSplit)]
@@ -131,7 +117,7 @@ def _per_day(splits: Sequence[SessionSplit]) -> Plot:
     below.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
     figure.legend(*below.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     bounds = "; ".join(f"split {s.split}: test from {_date(windows(s)[1]):%Y-%m-%d %H:%M}" for s in splits)
-    return Plot(title, f"{title}. {bounds}.", _svg(figure, f"{title}. {bounds}."))
+    return Plot(title, f"{title}. {bounds}.", svg(figure, f"{title}. {bounds}."))
 
 
 def _date(seconds: float) -> datetime:
@@ -217,18 +203,4 @@ def _finish(figure: Figure, axes: Axes, alt: str) -> Plot:
     axes.legend()
     labels = ", ".join(str(label) for label in axes.get_legend_handles_labels()[1])
     text = f"{alt}: {labels}; {axes.get_xlabel()} against {axes.get_ylabel()}."
-    return Plot(axes.get_title(loc="left"), text, _svg(figure, text))
-
-
-def _svg(figure: Figure, alt: str) -> str:
-    """The figure without background, its ink the page's; deterministic."""
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": alt}):  # ids of two pictures on one page must differ
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
-    assert body is not None
-    inner = re.sub(r"<metadata>.*?</metadata>", "", body.group(1), flags=re.DOTALL)
-    inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(INK, "currentColor").replace("xlink:href", "href")
-    width, height = (round(side * 72, 1) for side in figure.get_size_inches())
-    look = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt"'
-    return f'<svg role="img" aria-label="{escape(alt)}" {look}>{inner}</svg>'
+    return Plot(axes.get_title(loc="left"), text, svg(figure, text))

@@ -27,7 +27,7 @@ def figure_4(results: Sequence[dict[str, Any]]) -> Figure:
             axes.plot(ns, mean, color=colour, marker=marker, label=f"K = {k}")
             axes.fill_between(ns, mean - sd, mean + sd, color=colour, alpha=0.12, linewidth=0)
         axes.set_xscale("log")
-        axes.set_title(f"{result['data']}: {result['points']:,} x {result['dim']}, h = {result['h']:.3g}")
+        axes.set_title(f"{result['data']}\n{result['points']:,} x {result['dim']}, h = {result['h']:.3g}")
 
     return _figure(results, draw, "N, number of depths", "figure 4")
 

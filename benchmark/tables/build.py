@@ -65,13 +65,14 @@ def _block(
     splits = splits_of(block)
     protocol = published.SLICES if len(splits) > 1 else splits[0]
     found = measured.methods(block.data)
+    order = [name for of_kind in settings.methods.values() for name in of_kind]
+    found.sort(key=lambda name: order.index(name) if name in order else len(order))
     names = expand(block.rows or declared.rows, {
         RUN: [*planned.get(block.data, ()), *found],
         PUBLISHED: published.methods(block.data, protocol, declared.expected),
     })  # fmt: skip
     ran = {block.results_of.get(name, name) for name in names}
-    shown = bool(ran & {*planned.get(block.data, ()), *found})
-    return ranking.block(declared, block, names, protocol, splits, measured, shown)
+    return ranking.block(declared, block, names, protocol, splits, measured, bool(ran & {*planned.get(block.data, ())}))
 
 
 def splits_of(block: BlockDeclaration) -> list[str]:

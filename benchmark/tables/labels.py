@@ -1,6 +1,10 @@
 """How documents name a method; a name that is not here is shown as it is."""
 
 LABELS = {
+    "als": "ALS (implicit)", "bpr": "BPR (implicit)", "count-min": "Count-min sketch", "hbe": "HBE",
+    "emde-gmean": "EMDE, geometric mean", "emde-median": "EMDE, median thresholds", "emde-n100": "EMDE, N = 100",
+    "emde-opq": "EMDE, OPQ", "emde-pq": "EMDE, PQ", "emde-zero": "EMDE, zero thresholds", "race": "RACE",
+    "sampling": "Random sampling", "sasrec": "SASRec", "tree-kde": "Ball tree (exact)",
     "ar": "AR", "csrm": "CSRM", "cotrec": "COTREC", "ct": "CT", "dhcn": "DHCN", "ease": "EASE", "emde": "EMDE",
     "emde-mm": "EMDE MM", "emde-random": "EMDE, random codes", "fasthbe": "FastHBE", "gce-gnn": "GCE-GNN",
     "gru4rec": "GRU4Rec", "ials": "iALS", "item-knn": "Item-KNN", "markov": "Markov", "multvae": "MultVAE",

@@ -23,7 +23,7 @@ def escape(words: str) -> str:
 def latex(results: Results) -> str:
     """One table environment per shown table, its data sets below each other; on several pages where it is long."""
     return "\n".join(_table(table, page, i) for table, blocks in text.shown(results)
-                     for i, page in enumerate(_pages(blocks)))  # fmt: skip
+                     for i, page in enumerate(_pages([b for b in blocks if any(map(_printable, b.rows))])))  # fmt: skip
 
 
 def _pages(blocks: list[Block]) -> list[list[Block]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from benchmark.data.root import project_root
 from benchmark.settings import Settings
 from benchmark.tables.build import build
@@ -41,6 +43,24 @@ def collect(settings: Settings, profile: str, kept: Sequence[Path] = (), only: s
         raise UserError(f"--table {only}: nothing of it was run or is in {name}; it needs one of: "
                         + ", ".join(dict.fromkeys(block.data for block in wanted[0].blocks)))  # fmt: skip
     return results
+
+
+def finished(settings: Settings, profile: str, kept: Sequence[Path] = ()) -> Results:
+    """What the stage ``tables`` of a profile left; of kept results the tables made now. Raises UserError without."""
+    if kept:
+        return collect(settings, profile, kept)
+    path = results_dir(profile) / "tables/results.json"
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: expected the tables of a finished run, found none; run: make repro PROFILE={profile}, "
+            f"or: emde tables --profile {profile} --out {path.parent}"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {field}: {first['msg']}; make the tables again") from None
 
 
 def make(

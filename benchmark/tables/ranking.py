@@ -30,7 +30,7 @@ def block(
     protocol: str,
     splits: list[str],
     measured: Measured,
-    shown: bool,
+    planned: bool,
 ) -> Block:
     """One data set: a row per name, with verdicts, tests against the reference row and marks."""
     dataset = registry.get(chosen.data)
@@ -68,7 +68,7 @@ def block(
         masked=chosen.masked,
         comparable=dataset.comparable,
         approximate=dataset.approximate,
-        shown=shown,
+        shown=planned or any(runs.values()),
         caption=_caption(chosen, dataset.title, protocol, len(splits), points, unit, dataset.approximate),
         rows=rows,
     )

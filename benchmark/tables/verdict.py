@@ -25,9 +25,12 @@ class Tolerance(Strict):
 
 
 def over_seeds(values: dict[str, float]) -> Seeds | None:
-    """Mean +- sd over seeds, and where one more run would fall (95%, t); None for a single run."""
+    """Mean +- sd over seeds, and where one more run would fall (95%, t).
+
+    None for a single run, and where all runs are equal: some methods have a seed that their settings do not use.
+    """
     n = len(values)
-    if n < 2:
+    if len(set(values.values())) < 2:
         return None
     column = np.array(list(values.values()))
     sd = float(column.std(ddof=1))

@@ -19,7 +19,7 @@ from scipy import stats
 
 from benchmark import cli, sensitivity, settings
 from benchmark.ablate import METRICS, ablate
-from benchmark.grid import Grid, parameters
+from benchmark.grid import Chosen, Grid, parameters
 from benchmark.recent import recent
 from benchmark.run import load_ranking_split
 from benchmark.settings import Settings
@@ -51,6 +51,7 @@ GRID: dict[str, Any] = {
         "ensemble": {"gmean": "base/gmean", "min": "base/min"},
         "input": {"mm": "base", "metadata": "metadata", "random": "random"},
         "bits": {"7": "base", "4": "k4"},
+        "alone": {"only": "base"},
     },
 }
 
@@ -58,7 +59,7 @@ GRID: dict[str, Any] = {
 @pytest.fixture
 def chosen() -> Settings:
     found = settings.load(PROJECT / "params.yaml")
-    profile = settings.Profile(title="tiny", ablations=[settings.AblationGroup(data=[DATA])])
+    profile = settings.Profile(title="tiny", ablations=[Chosen(data=[DATA])])
     return found.model_copy(update={"ablations": Grid.model_validate(GRID), "profiles": {"tiny": profile}})
 
 

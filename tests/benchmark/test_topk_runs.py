@@ -10,7 +10,7 @@ import pytest
 
 from benchmark import metrics_topk, settings, store
 from benchmark.data.load import TopKSplit, load_split
-from benchmark.evaluate import evaluate, user_values
+from benchmark.evaluate import MASKED, evaluate, score
 from benchmark.final_fit import with_validation
 from benchmark.run import run
 from contracts import UserError
@@ -53,23 +53,18 @@ def test_masked_metrics_stand_beside_the_plain_ones(sample, tmp_path) -> None:
     assert low < found["masked"]["metrics"]["Recall@20"] < high
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_values_per_user(sample, tmp_path, masked: bool) -> None:
-    folder = run_of("ease", tmp_path)
-    found = evaluate(folder)
-    expected = (found["masked"] if masked else found)["metrics"]
-    values = user_values(folder, masked)
-    assert values.keys() == expected.keys()
-    for name, column in values.items():
-        assert len(column) == (np.diff(opened("sample-ratings").heldout.indptr) > 0).sum()
+def test_values_per_user(sample, tmp_path) -> None:
+    found, per_user = score(run_of("ease", tmp_path))
+    expected = found["metrics"] | {MASKED + name: value for name, value in found["masked"]["metrics"].items()}
+    assert per_user.sums.keys() == expected.keys()
+    assert per_user.unit.tolist() == np.flatnonzero(np.diff(opened("sample-ratings").heldout.indptr) > 0).tolist()
+    for name, column in per_user.sums.items():
         assert column.mean() == pytest.approx(expected[name], abs=1e-12), name
 
 
-def test_values_per_user_are_refused_where_there_are_none(sample, tmp_path) -> None:
+def test_sessions_have_no_masked_lists(sample, tmp_path) -> None:
     sessions = run(settings.load(PROJECT / "params.yaml"), "sample-sessions", "0", "pop", {}, None, "cpu", tmp_path)
     assert evaluate(sessions)["masked"] is None
-    with pytest.raises(UserError, match="expected a top-k run"):
-        user_values(sessions)
 
 
 def test_a_damaged_masked_list_is_refused(sample, tmp_path) -> None:

@@ -13,7 +13,7 @@ from benchmark import settings
 from flows import dvc_stages, experiments
 from tests.flows.conftest import dvc
 
-NAMES = ["whole-paper", "session-based", "top-k", "density", "search", "tables", "download-data"]
+NAMES = ["whole-paper", "session-based", "top-k", "density", "ablations", "search", "tables", "download-data"]
 
 
 def test_the_names_and_forms_of_the_flows():

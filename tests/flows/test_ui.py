@@ -90,7 +90,7 @@ def test_check_starts_registers_and_leaves_nothing(project: Path):
         [sys.executable, "-m", "flows.ui", "--port", "0", "--check"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    for name in ("download-data", "session-based", "top-k", "density", "tables", "whole-paper"):
+    for name in ("download-data", "session-based", "top-k", "density", "ablations", "search", "tables", "whole-paper"):
         assert f"{name}: http://127.0.0.1:" in done.stderr
     assert not living(project)
 

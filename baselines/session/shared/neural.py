@@ -289,6 +289,8 @@ def initialise_normal(network: nn.Module, rng: torch.Generator) -> None:
 def loss_of_every_event(network: Any, batch: Batch) -> torch.Tensor:
     """Cross entropy over all items, averaged over a batch's events.
 
-    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)`` of some of them.
+    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)``. The padding, little of it,
+    is scored too: sizes then repeat, and bf16 on a CPU is slow at every size that it has not met.
     """
-    return F.cross_entropy(network.score(network.states(batch)[batch.mask]).float(), batch.follow[batch.mask])
+    scores = network.score(network.states(batch).flatten(0, 1))
+    return F.cross_entropy(scores.float(), batch.follow.flatten(), ignore_index=-1)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from baselines.session import gce_gnn
-from baselines.session.gce_gnn import BOTH, GCEGNN, IN, OUT, SELF, NeighbourAttention, global_graph, session_edges
+from baselines.session.gce_gnn import BOTH, GCEGNN, IN, OUT, SELF, _NeighbourAttention, global_graph, session_edges
 from baselines.session.shared.batches import Examples
 from baselines.session.shared.graph import (
     GatedGraph,
@@ -23,7 +23,7 @@ from baselines.session.shared.graph import (
     segment_sum,
 )
 from baselines.session.sr_gnn import SRGNN
-from baselines.session.tagnn import ALIGN, TAGNN, TargetAttention
+from baselines.session.tagnn import ALIGN, TAGNN, _TargetAttention
 from contracts import Sessions
 
 CPU = torch.device("cpu")
@@ -207,7 +207,7 @@ def plain_target_attention(h: torch.Tensor, q: torch.Tensor, items: torch.Tensor
 def test_target_attention_in_parts_is_the_whole(cells: int) -> None:
     batch, inputs = attention_inputs(6)
     gradient = randn(len(batch.first), 11, dtype=torch.double)
-    found, expected = TargetAttention.apply(*inputs, batch, cells), plain_target_attention(*inputs, batch)
+    found, expected = _TargetAttention.apply(*inputs, batch, cells), plain_target_attention(*inputs, batch)
     torch.testing.assert_close(found, expected)
     for a, b in zip(torch.autograd.grad(found, inputs, gradient), torch.autograd.grad(expected, inputs, gradient),
                     strict=True):  # fmt: skip
@@ -231,7 +231,7 @@ def test_target_attention_memory_is_bounded(monkeypatch) -> None:
             return out
 
     with Largest() as mode:
-        TargetAttention.apply(h, q, e, batch, cells).sum().backward()
+        _TargetAttention.apply(h, q, e, batch, cells).sum().backward()
     assert cells / 2 < mode.seen <= cells + n + ALIGN
 
 
@@ -269,7 +269,7 @@ def test_global_graph_of_gce_gnn() -> None:
 
 
 def test_neighbour_attention_skips_what_is_not_there() -> None:
-    model = NeighbourAttention(4, 0.0).eval()
+    model = _NeighbourAttention(4, 0.0).eval()
     random_parameters(model)
     own, others, mean = randn(2, 1, 4), randn(2, 1, 3, 4, seed=1), randn(2, 4, seed=2)
     found = model(own, others, torch.tensor([[[5.0, 2.0, 0.0]], [[0.0, 0.0, 0.0]]]), mean)

@@ -153,3 +153,48 @@ def test_hyper_parameters_are_the_papers() -> None:
     cells = [cell for block in results.tables[0].blocks for row in block.rows for cell in row.cells]
     assert len(cells) == 60
     assert {cell.verdict for cell in cells} == {Verdict.REPRODUCED}
+
+
+def test_ablations_fill_table_6(tmp_path) -> None:
+    """Levels stand under the paper's names; the paper's values are of another split and not compared."""
+    level = {
+        "data": "sample-sessions", "factor": "partition", "label": "opq", "cell": "opq", "split": "0:valid", "train": 9,
+        "points": 30, "seeds": 3, "metrics": {"MRR@20": {"mean": 0.3, "sd": 0.01, "low": 0.28, "high": 0.32}},
+    }  # fmt: skip
+    path = tmp_path / "ablations/compared/ablations.json"
+    path.parent.mkdir(parents=True)
+    empty = {"data": "sample-sessions", "factor": "partition", "label": "pq", "cell": "pq", "unavailable": "why"}
+    path.write_text(json.dumps({"levels": [level, empty]}))
+    results = build([declarations()["6"]], Measured([tmp_path]), settings.load(), "sample", {})
+    blocks = {block.data: block for block in results.tables[0].blocks}
+    assert [name for name, block in blocks.items() if block.shown] == ["sample-sessions"]
+    found = {row.method: row for row in blocks["sample-sessions"].rows}
+    cell = found["partition: opq"].cells[1]
+    assert (cell.metric, cell.ours, cell.low, cell.verdict) == ("MRR@20", 0.3, 0.28, Verdict.NOT_COMPARABLE)
+    assert found["partition: pq"].note == "why"
+    paper = {row.method: row for row in blocks["retail"].rows}["partition: opq"].cells[1]
+    assert paper.expected is not None
+    assert (paper.expected.value, paper.verdict) == (0.35937, Verdict.NOT_RUN)
+
+
+def test_density_rows_are_judged_over_seeds(tmp_path) -> None:
+    """Ten seeds around the reference's mean reproduce it; ten beside it do not."""
+
+    def row(method: str, values: list[float]) -> dict:
+        one = {"mean": float(np.mean(values)), "sd": 0.01, "seeds": values}
+        names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
+        return {"method": method, "source": "s", "bytes": 8, **dict.fromkeys(names, one)}
+
+    spread = [0.95 + 0.01 * (i - 4.5) / 3 for i in range(10)]
+    rows_ = [row("emde", spread), row("emde-n100", [0.5, 0.52, 0.54]), row("race", [0.9])]
+    content = {"rows": rows_, "points": 1797, "dim": 64, "kernel": "laplacian (L2)", "h": 0.9, "rule": "r",
+               "normalisation": "none", "queries": 1797, "peak_rss_mb": 1.0}  # fmt: skip
+    (tmp_path / "density").mkdir()
+    (tmp_path / "density/digits.json").write_text(json.dumps(content))
+    results = build([declarations()["5"]], Measured([tmp_path]), settings.load(), "sample", {})
+    found = {row.method: row.cells[0] for row in results.tables[0].blocks[0].rows}
+    assert {name: cell.verdict for name, cell in found.items()} == {
+        "emde": Verdict.REPRODUCED, "emde-n100": Verdict.DIFFERS, "race": Verdict.NOT_COMPARABLE,
+    }  # fmt: skip
+    assert found["emde"].required
+    assert results.density["digits"] == content

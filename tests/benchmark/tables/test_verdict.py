@@ -51,6 +51,7 @@ def test_wild_seeds_reproduce_nothing() -> None:
 
 def test_one_seed_has_no_interval() -> None:
     assert over_seeds({"0": 0.35}) is None
+    assert over_seeds({"0": 0.35, "1": 0.35}) is None  # a seed that changes nothing
 
 
 def test_equal_or_not() -> None:

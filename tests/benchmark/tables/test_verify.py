@@ -56,3 +56,26 @@ def test_nothing_to_check_is_an_error(write_cell) -> None:
     folder = write_cell("retail", "emde", {("0", 0): 0.3})
     with pytest.raises(UserError, match="no declared table requires"):
         verify(collect(settings.load(), "sample", [folder]))
+
+
+def test_one_table_as_it_goes_into_a_paper(capsys) -> None:
+    assert cli.main(["tables", "--results", str(KEPT), "--table", "small", "--format", "tex"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(r"\begin{table}") == out.count(r"\end{table}") == 1
+    assert r"\label{tab:small}" in out
+    assert "VSTAN" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--table", "1"], ["--table 1: nothing of it was run", "retail"]),
+        (["--table", "99"], ["no table '99'", "topk-framework"]),
+        (["--results", "nowhere"], ["nowhere: expected a folder of results"]),
+    ],
+)
+def test_nothing_to_show_is_an_error(capsys, arguments: list[str], words: list[str]) -> None:
+    assert cli.main(["tables", "--results", str(KEPT), *arguments]) == 2
+    err = capsys.readouterr().err
+    for word in words:
+        assert word in err

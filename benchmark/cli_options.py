@@ -1,0 +1,32 @@
+"""Values of options that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from benchmark import cli_data
+from contracts.errors import UserError
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as an option's value."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
+    return value
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """``--set k=100`` pairs as a dict; values are read as YAML."""
+    import yaml
+
+    out = {}
+    for text in pairs:
+        name, value = cli_data.pair("--set", text)
+        try:
+            out[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
+    return out

@@ -1,0 +1,113 @@
+"""Lines of several methods: a metric over k, per position and popularity, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from benchmark.figures.style import GREY, looks, panels, styled
+
+NAMED = 8
+"""Lines with a colour and a name; more would not be told apart, the rest is grey."""
+COLUMNS = 4
+
+Lines = Mapping[str, Mapping[Any, float]]
+"""Label -> x -> y."""
+
+
+@styled
+def metric_at_k(families: Mapping[str, Mapping[str, Mapping[int, float]]], title: str, first: str | None) -> Figure:
+    """One panel per family of metrics (HR, MRR): a line per method over the length k of the list.
+
+    first  the label of the method that stands out
+    """
+    figure, grid = panels(1, len(families), 3.6, 3.2)
+    for axes, (family, lines) in zip(grid[0], families.items(), strict=True):
+        ks = sorted({k for line in lines.values() for k in line})
+        _draw(axes, lines, ks, ks, first)
+        axes.set_xscale("log")
+        axes.set(xlabel="k, length of the list", ylabel=f"{family}@k")
+        axes.set_xticks(ks, [str(k) for k in ks])
+        axes.xaxis.set_minor_locator(NullLocator())
+    return _finish(figure, grid[0][0], title)
+
+
+@styled
+def by_group(
+    groups: Mapping[str, Lines], metric: str, axis: Mapping[str, str], title: str, first: str | None
+) -> Figure:
+    """One panel per grouping (position, popularity): a line per method over its groups, in their order.
+
+    axis  grouping -> label of its axis
+    """
+    figure, grid = panels(1, len(groups), 3.6, 3.2, sharey=True)
+    for axes, (what, lines) in zip(grid[0], groups.items(), strict=True):
+        names = max((list(line) for line in lines.values()), key=len)
+        _draw(axes, lines, names, list(range(len(names))), first)
+        axes.set_xlabel(axis[what])
+        axes.set_xticks(range(len(names)), names)
+    grid[0][0].set_ylabel(metric)
+    return _finish(figure, grid[0][0], title)
+
+
+def _draw(axes: Axes, lines: Lines, names: Sequence[Any], places: Sequence[float], first: str | None) -> None:
+    """The best lines (by their last value) and the first one named, the others grey."""
+    order = sorted(lines, key=lambda label: (label != first, -max(lines[label].values(), default=0)))
+    seen = looks(order[:NAMED], first)
+    for label in order:
+        known = [(x, lines[label][name]) for x, name in zip(places, names, strict=True) if name in lines[label]]
+        look = {"label": label, **seen[label]} if label in seen else {"color": GREY, "alpha": 0.5, "linewidth": 1}
+        axes.plot(*zip(*known, strict=True), **look)
+    axes.grid(alpha=0.2)
+
+
+def _finish(figure: Figure, axes: Axes, title: str) -> Figure:
+    handles, labels = axes.get_legend_handles_labels()
+    if rest := len(axes.get_lines()) - len(labels):
+        handles.append(axes.plot([], [], color=GREY, alpha=0.5, linewidth=1)[0])
+        labels.append(f"{rest} others")
+    for drawn in figure.axes:
+        drawn.set_ylim(bottom=0)
+    figure.legend(handles, labels, loc="outside right center")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@styled
+def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], title: str) -> Figure:
+    """A column of panels per method: loss over epochs and, where one was watched, the validation metric below.
+
+    curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid": ...}; thin lines are runs, the thick
+            one their mean over the epochs that all have
+    """
+    watched = [name for name in ("loss", "valid") if any(name in row for runs in curves.values() for row in runs[0])]
+    columns = min(COLUMNS, len(curves))
+    bands = -(-len(curves) // columns)
+    figure, grid = panels(bands * len(watched), columns, 2.7, 2.1)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for index, (label, runs) in enumerate(curves.items()):
+        for row, name in enumerate(watched):
+            axes = grid[index // columns * len(watched) + row, index % columns]
+            axes.set_visible(True)
+            _curve(axes, runs, name)
+            axes.set_title(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str) -> None:
+    known = [[(row["epoch"], row[name]) for row in run if name in row] for run in runs]
+    colour = looks([name])[name]["color"]
+    for run in known if len(known) > 1 else []:
+        axes.plot(*np.transpose(run), color=colour, alpha=0.25, linewidth=1)
+    shared = min(len(run) for run in known)
+    axes.plot(*np.mean([run[:shared] for run in known], axis=0).T, color=colour, marker="o", linewidth=2)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set(xlabel="epoch", ylabel="training loss" if name == "loss" else "validation metric")
+    axes.grid(alpha=0.2)

@@ -1,0 +1,229 @@
+"""The pages of made-up results, read back: what they say, where they link, that they are sound HTML."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from benchmark import settings
+from benchmark.cli import main
+from benchmark.site import serve
+from benchmark.site.build import build, literals
+from benchmark.site.cells import cells
+from benchmark.tables.model import Results, Verdict
+from contracts import UserError
+from tests.benchmark.site.conftest import NASTY
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+LEAVES = {"path", "rect", "use", "circle"}  # SVG elements without content: closed as they open
+
+
+class Page(HTMLParser):
+    """Checks balance and ids while it reads; keeps links, texts of cells and the headers without a scope."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.references: list[str] = []
+        self.unscoped = 0
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self.open, (path, self.open)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if "id" in found:
+            self.ids.append(found["id"] or "")
+        self.targets += [found[name] or "" for name in ("href", "src") if name in found]
+        self.references += [found[name] or "" for name in ("aria-labelledby", "for") if name in found]
+        self.unscoped += tag == "th" and "scope" not in found
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> without a beginning at {self.getpos()}"
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    from tests.benchmark.site.conftest import made_results
+
+    folder = tmp_path_factory.mktemp("site")
+    made = folder / "made"
+    (made / "data").mkdir(parents=True)
+    (made / "data/sample-sessions.html").write_text("<!doctype html><title>statistics</title><p>counted</p>")
+    (folder / "illustrated").mkdir()
+    (folder / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
+    return build(made_results(), settings.load(), made, folder / "out").parent
+
+
+def test_every_page_is_sound(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    names = {str(path.relative_to(site)) for path in pages}
+    assert names == {
+        "index.html", "illustrated.html", "data/index.html", "data/rsc15.html", "data/sample-sessions.html",
+        "data/sample-sessions-statistics.html", "methods/index.html", "methods/session-ar.html",
+        "methods/session-ct.html", "methods/session-emde.html", "methods/session-gru4rec.html",
+        "runs/sample-sessions--ar.html", "runs/sample-sessions--emde.html", "tables/index.html", "tables/1.html",
+    }  # fmt: skip
+    for path in pages:
+        page = Page(path)
+        assert len(page.ids) == len(set(page.ids)), path
+        assert set(page.references) <= set(page.ids), path
+        assert page.unscoped == 0, path
+        for target in page.targets:
+            if target.startswith(("https://", "http://", "data:")):
+                continue  # a link that a reader may follow; what pages load is tested in the browser
+            file, _, anchor = target.partition("#")
+            there = (path.parent / unquote(file)).resolve() if file else path
+            assert there.is_file(), (path, target)
+            assert not anchor or file or anchor in page.ids, (path, target)
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(src=|@import|url\(|<link[^>]+href=)[\"']?https?:", text), path
+
+
+def test_the_matrix_shows_verdicts_in_words_and_symbols(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    row = re.search(r'<tr data-data="sample-sessions" data-method="emde".*?</tr>', text, re.DOTALL)
+    assert row is not None
+    assert 'href="runs/sample-sessions--emde.html"' in row[0]
+    assert re.search(r'class="value reproduced".*✓</span> 0.3500.* reproduced.*0.3400 \(\+0.0100\)', row[0], re.DOTALL)
+    missing = re.search(r'<tr data-data="rsc15" data-method="ct".*?</tr>', text, re.DOTALL)
+    assert missing is not None
+    assert 'href="tables/1.html"' in missing[0]
+    assert 'data-verdicts="not-run "' in missing[0]
+
+
+def test_a_run_page_says_everything(site: Path) -> None:
+    text = (site / "runs/sample-sessions--emde.html").read_text(encoding="utf-8")
+    command = "emde run --data sample-sessions --split 0 --method emde --set &#39;a={&#34;b&#34;: 1}&#39;"
+    for wanted in (
+        command, "The commands of the other 1 runs", "From: a test.", "Learning curves of EMDE", "0.3000", "0.4000",
+        "2.00 (1.50)", "cd" * 32, "numpy 2.4", "Session 7", "split 1, seed 0", "if every tie is lost",
+    ):  # fmt: skip
+        assert wanted in text, wanted
+    assert "&lt;b&gt;&#34;5 &amp; 10&#34;&lt;/b&gt; €" in text
+    assert NASTY not in text
+    alpha = re.search(r'<th scope="row">alpha</th>.*?</tr>', text)
+    assert alpha is not None
+    assert "<code>0.8</code>" in alpha[0]
+    assert "<code>0.9</code>" in alpha[0]  # the default
+    ar = (site / "runs/sample-sessions--ar.html").read_text(encoding="utf-8")
+    assert "-0.1000<small>to emde, p = 0.002</small>" in ar
+    assert "Learning curve" not in ar
+
+
+def test_methods_and_data_have_pages_even_where_nothing_was_run(site: Path) -> None:
+    ours = (site / "methods/session-ar.html").read_text(encoding="utf-8")
+    assert "baselines/session/ar.py" in ours
+    assert "sample-sessions--ar.html" in ours
+    only = (site / "methods/session-gru4rec.html").read_text(encoding="utf-8")
+    assert "Not run here." in only
+    assert "0.3000" in only
+    data = (site / "data/sample-sessions.html").read_text(encoding="utf-8")
+    assert "sample-sessions-statistics.html" in data
+    assert "statistics" not in (site / "data/rsc15.html").read_text(encoding="utf-8")
+
+
+def test_a_cell_takes_its_means_over_slices_and_seeds(results: Results) -> None:
+    emde = next(cell for cell in cells(results) if cell.method == "emde")
+    assert emde.splits == ["0", "1"]
+    assert emde.per_slice()["MRR@20"] == pytest.approx([0.3, 0.4, 0.35])
+    assert next(iter(emde.per_slice())).endswith("@20")
+    # 100 points at .25, 300 at .45
+    assert emde.groups()["position"]["1"] == pytest.approx({"points": 200, "HR@20": 0.375, "MRR@20": 0.4})
+    assert len(emde.environments()) == 1
+
+
+def test_a_new_build_replaces_the_old_one_and_nothing_else(tmp_path: Path, results: Results) -> None:
+    chosen, out = settings.load(), tmp_path / "out"
+    build(results, chosen, tmp_path, out)
+    (out / "stale.html").write_text("old")
+    build(results, chosen, tmp_path, out)
+    assert not (out / "stale.html").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="expected a site or an empty folder, found something else there"):
+        build(results, chosen, tmp_path, tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_many_runs_stay_fast(tmp_path: Path, results: Results) -> None:
+    """10,000 runs on the pages of two cells: what grows with runs is a line each."""
+    row = results.tables[0].blocks[0].rows[0]
+    runs = {
+        f"sample-sessions/emde/{split}/{seed}": run.model_copy(
+            update={"record": run.record | {"seed": seed, "split": split, "history": []}}
+        )
+        for split in ("0", "1")
+        for seed in range(5000)
+        for run in [results.runs[row.runs[0]]]
+    }
+    many = row.model_copy(update={"runs": list(runs)})
+    block = results.tables[0].blocks[0].model_copy(update={"rows": [many]})
+    table = results.tables[0].model_copy(update={"blocks": [block]})
+    page = build(
+        results.model_copy(update={"tables": [table], "runs": runs}), settings.load(), tmp_path, tmp_path / "o"
+    )
+    text = (page.parent / "runs/sample-sessions--emde.html").read_text(encoding="utf-8")
+    assert text.count('class="command"') == 10_000
+
+
+def test_literals_of_docstrings_become_code() -> None:
+    assert literals("``a<b`` & c") == "<code>a&lt;b</code> &amp; c"
+
+
+def test_every_verdict_has_a_symbol_and_a_meaning() -> None:
+    from benchmark.site import links
+
+    assert set(links.SYMBOLS) == set(links.MEANINGS) == set(Verdict)
+    assert len(set(links.SYMBOLS.values())) == len(Verdict)
+
+
+def test_serve_shows_the_site_and_only_here(site: Path) -> None:
+    with serve.server(site, 0) as running:
+        host, port = running.server_address[:2]
+        assert host == "127.0.0.1"
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+            assert b"Made up" in answer.read()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/../made/data/sample-sessions.html")
+        with pytest.raises(UserError, match=f"--port {port}: cannot listen there: Address already in use"):
+            serve.server(site, int(port))
+        running.shutdown()
+    with pytest.raises(UserError, match="expected a site, found none; run: emde site"):
+        serve.server(site / "runs", 0)
+
+
+def test_the_command_line_says_what_is_missing(project: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    shutil.copy(project / "params.yaml", tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["site", "--profile", "sample"]) == 2
+    assert "tables/results.json: expected the tables of a finished run, found none" in capsys.readouterr().err
+    (tmp_path / "results/generated/sample/tables").mkdir(parents=True)
+    (tmp_path / "results/generated/sample/tables/results.json").write_text('{"profile": "sample"}')
+    assert main(["figures", "--profile", "sample"]) == 2
+    assert "results.json: title: Field required; make the tables again" in capsys.readouterr().err
