@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 from contracts import Checkpoint, Interactions, Sessions
-from emde.model import SketchModel
-
-M = TypeVar("M", bound=SketchModel)
+from emde import EMDE, TopKEMDE
 
 
 class _Enough(Exception):
@@ -31,14 +29,14 @@ class _Clock(Checkpoint):
 
 
 def first_steps(
-    cls: type[M], params: dict[str, Any], train: Sessions | Interactions, steps: int
-) -> tuple[M, float, float]:
+    cls: type[EMDE] | type[TopKEMDE], params: dict[str, Any], train: Sessions | Interactions, steps: int
+) -> tuple[Any, float, float]:
     """Fit for one step that is not counted and ``steps`` more.
 
     Returns (model, ready to recommend; processor seconds per step, the median; processor seconds before the first).
     """
     clock = _Clock(steps)
-    timed: type[M] = type(cls.__name__, (cls,), {"checkpoint": lambda self, train: clock})
+    timed: Any = type(cls.__name__, (cls,), {"checkpoint": lambda self, train: clock})
     model = timed.create(params)
     began = time.process_time()
     try:
