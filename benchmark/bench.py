@@ -34,7 +34,9 @@ from benchmark import (
     bench_session,
     bench_topk,
     environment,
+    full_size,
     published,
+    scaling,
     settings,
 )
 from benchmark.bench_figures import best, spreads
@@ -136,6 +138,8 @@ SECTIONS: dict[str, Callable[[], Any]] = {
     "session-methods": session_methods,
     "emde": bench_emde.report,
     "neural-rivals": neural_rivals,
+    "scaling": scaling.report,
+    "full-size": full_size.report,
 }
 
 

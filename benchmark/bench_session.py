@@ -33,14 +33,14 @@ K = 20
 COLUMNS = ("items", "times", "offsets")
 
 
-def generate(events: int, items: int, seed: int = 0) -> Sessions:
-    """About ``events`` events in sessions of RSC15's mean length, popularity near Zipf's, neighbours that co-occur.
+def generate(events: int, items: int, seed: int = 0, mean_length: float = MEAN_LENGTH) -> Sessions:
+    """About ``events`` events in sessions of a mean length (RSC15's), popularity near Zipf's, neighbours that co-occur.
 
     A session walks around a popular item: nine events in ten lie within a few places of the one
     before, the others anywhere. Seconds run on from session to session, a month in all.
     """
     rng = np.random.default_rng(seed)
-    lengths = 1 + rng.geometric(1 / (MEAN_LENGTH - 1), size=max(int(events / MEAN_LENGTH), 2))
+    lengths = 1 + rng.geometric(1 / (mean_length - 1), size=max(int(events / mean_length), 2))
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     n = int(offsets[-1])
     popular = np.minimum(items * rng.random(n) ** 3, items - 1).astype(np.int64)

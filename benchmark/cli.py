@@ -86,38 +86,37 @@ def list_methods(args: argparse.Namespace) -> dict[str, Any]:
     return {"methods": describe_methods()}
 
 
-def run_method(args: argparse.Namespace) -> dict[str, Any]:
+def asked_runs(args: argparse.Namespace) -> list[tuple[Any, ...]]:
+    """The arguments of ``benchmark.run.run`` for every split and seed that ``emde run`` is asked for."""
     from benchmark import settings
     from benchmark.data.registry import get
     from benchmark.data.root import project_root
-    from benchmark.evaluate import evaluate
-    from benchmark.run import run, splits_of
+    from benchmark.run import splits_of
 
     chosen = settings.load()
     out = args.out or project_root() / "results/generated/runs"
     overrides = cli_options.overrides(args.set)
-    results = []
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
-    for split, seed in product(splits, seeds):
-        folder = run(
-            chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions
-        )
+    return [
+        (chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions)
+        for split, seed in product(splits, seeds)
+    ]
+
+
+def run_method(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.evaluate import evaluate
+    from benchmark.run import run
+
+    results = []
+    for asked in asked_runs(args):
+        folder = run(*asked)
         result = evaluate(folder)
         record = result["run"]
         kept = (
-            "data",
-            "split",
-            "method",
-            "params",
-            "seed",
-            "n_points",
-            "approximate",
-            "seconds",
-            "peak_rss_mb",
-            "peak_gpu_mb",
-            "device",
-        )
+            "data", "split", "method", "params", "seed", "n_points", "approximate", "seconds", "peak_rss_mb",
+            "peak_gpu_mb", "device",
+        )  # fmt: skip
         shown = {name: record[name] for name in kept}
         parts = ("metrics", "intervals", "masked", "ties", "breakdown")
         results.append({**shown, **{name: result[name] for name in parts}, "run_dir": str(folder)})

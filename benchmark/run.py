@@ -125,19 +125,11 @@ def run(
     final_fit  what cold users' models are fitted on; None: as in params.yaml
     sessions   fit on so many most recent train sessions only (names the directory; said in ``approximate``)
     """
-    dataset = get(data)
-    split = recent(load_ranking_split(dataset.name, split_name), sessions)
-    kind = "session" if isinstance(split, SessionSplit) else "topk"
-    model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
-    params = model.model_dump(mode="json")
-    fitted_on = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
-    if fitted_on == "train+valid":
-        split = _with_validation(split)
-    asked = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": sessions}
-    named = params | {name: value for name, value in asked.items() if value is not None}
-    folder = store.run_dir(out, dataset.name, method, split.split, named)
-    log.info("%s on %s, split %s -> %s", method, dataset.name, split.split, folder)
-
+    split, model, fitted_on, folder = prepare(
+        settings, data, split_name, method, overrides, seed, device, out, final_fit, sessions
+    )
+    log.info("%s on %s, split %s -> %s", method, split.name, split.split, folder)
+    kind, params = model.kind, model.model_dump(mode="json")
     checkpoint = checkpoint_file(folder)
     seconds: dict[str, float] = {}
     with _own_gpu(params):
@@ -146,9 +138,9 @@ def run(
         ranked = rank(model, split, seconds)
     record = {
         "base": settings.base(kind, method),  # type: ignore[arg-type]
-        "params_source": "command line" if overrides else settings.sources(kind, method, dataset.name),  # type: ignore[arg-type]
+        "params_source": "command line" if overrides else settings.sources(kind, method, split.name),  # type: ignore[arg-type]
         "command": command(
-            dataset.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
+            split.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
         ),
         "final_fit": fitted_on,
         "sessions": sessions,
@@ -157,6 +149,39 @@ def run(
     store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)
     checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def prepare(
+    settings: Settings,
+    data: str,
+    split_name: str | None,
+    method: str,
+    overrides: dict[str, Any],
+    seed: int | None,
+    device: str,
+    out: Path,
+    final_fit: FinalFit | None = None,
+    sessions: int | None = None,
+) -> tuple[Split, Recommender, FinalFit, Path]:
+    """What ``run`` begins with: (split, model before its fit, what it is fitted on, run directory)."""
+    dataset = get(data)
+    split = recent(load_ranking_split(dataset.name, split_name), sessions)
+    kind = "session" if isinstance(split, SessionSplit) else "topk"
+    model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
+    fitted_on: FinalFit = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
+    if fitted_on == "train+valid":
+        split = _with_validation(split)
+    asked = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": sessions}
+    named = model.model_dump(mode="json") | {name: value for name, value in asked.items() if value is not None}
+    folder = store.run_dir(out, dataset.name, method, split.split, named)
+    return split, model, fitted_on, folder
+
+
+def fit_only(*asked: Any) -> None:
+    """The fit of ``run`` with the same arguments, nothing stored: what the other processes of torchrun do."""
+    split, model, _, folder = prepare(*asked)
+    with _own_gpu(model.model_dump(mode="json")):
+        model.checkpoint_at(checkpoint_file(folder)).fit(split.train)  # type: ignore[attr-defined]
 
 
 def _own_gpu(params: dict[str, Any]) -> AbstractContextManager[None]:

@@ -58,6 +58,12 @@ def progress(description: str, total: int) -> Iterator[Bar]:
             bar.stop()
 
 
+@contextmanager
+def silent() -> Iterator[Bar]:
+    """A bar that shows nothing."""
+    yield lambda steps=1, note="": None
+
+
 def _lines(console: Console, description: str, total: int) -> Bar:
     done, last = 0, time.monotonic()
 

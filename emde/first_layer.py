@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from contracts import for_chunks
+from emde import parallel
 
 TILE = 1024
 """Columns summed at once: what a tile of a batch needs stays in the cache."""
@@ -46,7 +47,9 @@ class SketchLinear(nn.Module):
     def _prefers_sparse(self, x: torch.Tensor) -> bool:
         if self.sparse < 0:
             dense = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
-            self.sparse.fill_(x.count_nonzero() < SPARSE_BELOW[dense] * x.numel())
+            used = torch.stack([x.count_nonzero(), torch.tensor(x.numel())])
+            used = parallel.total(used) if self.training else used
+            self.sparse.fill_(used[0] < SPARSE_BELOW[dense] * used[1])
         return bool(self.sparse)
 
 

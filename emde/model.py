@@ -10,8 +10,10 @@ import torch
 from pydantic import Field, PrivateAttr
 from torch.nn import functional as F
 
-from contracts import Checkpoint, Interactions, Recommender, Sessions
+from contracts import Checkpoint, Interactions, Recommender, Sessions, UserError
+from contracts.checkpoint import digest
 from contracts.device import Device, DType, pick_device, precision
+from emde import parallel
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.modality import Modalities, Modality, Variant, item_codes
@@ -78,6 +80,8 @@ class SketchModel(Recommender):
         network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm)
         network = network.to(pick_device(self.device))
         if self.graphs and network.device.type == "cuda":
+            if parallel.size() > 1:
+                raise UserError(f"graphs: expected one process, found {parallel.size()}: captured graphs do not wait")
             network.compile(mode="reduce-overhead")
         return network
 
@@ -87,7 +91,7 @@ class SketchModel(Recommender):
         codes: np.ndarray,
         counts: np.ndarray,
         n_examples: int,
-        batch_loss: Callable[[torch.Tensor], torch.Tensor],
+        batch_loss: Callable[[torch.Tensor, slice], torch.Tensor],
         validate: Callable[[], float],
         rng: torch.Generator,
         checkpoint: Checkpoint,
@@ -97,6 +101,8 @@ class SketchModel(Recommender):
         counts    training events per item [items]
         validate  asked after each epoch where ``validation`` holds something out; ``recommend`` works by then
         """
+        if parallel.size() > 1:
+            parallel.agree("data, parameters and codes", [checkpoint.identity, digest([codes])])
         self._state = {"codes": codes, "prior": popularity_prior(codes, self.width, counts)}
         self._network, self._lookup = network, None
         settings = Training(self.epochs, self.batch_size, self.lr, self.gamma, self.patience, self.dtype)

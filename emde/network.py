@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from emde import parallel
 from emde.first_layer import SketchLinear
 
 
@@ -45,7 +46,7 @@ class SketchNetwork(nn.Module):
         self.dropout, self.rng, self.hidden = dropout, rng, hidden
         self.first: SketchLinear | None = SketchLinear(inputs, hidden * min(layers, 2), rng) if layers else None
         self.layers = nn.ModuleList(linear(hidden, hidden, rng) for _ in range(layers - 1))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) if batch_norm else nn.Identity() for _ in range(layers))
+        self.norms = nn.ModuleList(parallel.BatchNorm(hidden) if batch_norm else nn.Identity() for _ in range(layers))
         self.out = linear(hidden, outputs, rng) if layers else SketchLinear(inputs, outputs, rng)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -84,4 +85,6 @@ class SketchNetwork(nn.Module):
 
     def _mask(self, h: torch.Tensor) -> torch.Tensor:
         # from the model's own generator on the CPU: the same on every device; bernoulli_ takes five times as long
-        return (torch.rand(h.shape, generator=self.rng) >= self.dropout).to(h.device)
+        n = parallel.count(len(h))
+        kept = torch.rand((n, h.shape[1]), generator=self.rng) >= self.dropout
+        return kept[parallel.rows(n)].to(h.device)

@@ -53,7 +53,8 @@ class EMDE(SketchModel, SessionRecommender):
         starts, targets = _examples(train, self.max_prefixes)
         network = self._new_network(len(self.inputs), codes.shape[1], rng)
 
-        def batch_loss(batch: torch.Tensor) -> torch.Tensor:
+        def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
+            batch = batch[rows]
             start, target = starts[batch].to(device), targets[batch].to(device)
             log_p = self.log_probabilities(network(self._inputs(table, events, start, target)))
             next_codes = table[events.items[target]].long()

@@ -57,11 +57,11 @@ class TopKEMDE(SketchModel, TopKRecommender):
         liked, disliked = _liked(users, device), self._disliked(users, device)
         network = self._new_network(2 if self.dislikes else 1, codes.shape[1], rng)
 
-        def batch_loss(batch: torch.Tensor) -> torch.Tensor:
+        def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
             given, wanted = _split(liked.of(batch), len(batch), self.input_share, rng)
-            log_p = self.log_probabilities(network(self._inputs(table, given, disliked, batch)))
+            log_p = self.log_probabilities(network(self._inputs(table, given, disliked, batch)[rows]))
             shape = (len(batch), table.shape[1], self.width)
-            target = normalize(sketch(table, wanted.items, wanted.owner, wanted.weights, shape), 1)
+            target = normalize(sketch(table, wanted.items, wanted.owner, wanted.weights, shape), 1)[rows]
             return -(target * log_p).sum(-1).mean()
 
         counts = np.bincount(train.liked.indices, minlength=train.n_items)

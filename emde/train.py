@@ -11,7 +11,8 @@ import torch
 
 from contracts import Checkpoint
 from contracts.device import DType, precision
-from contracts.progress import progress
+from contracts.progress import progress, silent
+from emde import parallel
 from emde.meter import Meter
 from emde.network import SketchNetwork
 
@@ -34,8 +35,10 @@ class Trainer:
     """Adam(0.9, 0.999) over shuffled mini-batches; the rate is multiplied by gamma after each epoch.
 
     network     trained in place
-    n_examples  examples of one epoch; a last batch of one is left out: batch normalisation needs two
-    batch_loss  maps example indices int64 [batch] (on the CPU) to the mean loss of that batch
+    n_examples  examples of one epoch; a last batch of one is left out: batch normalisation needs two (and one with
+                fewer examples than there are processes, see ``emde.parallel``)
+    batch_loss  maps example indices int64 [batch] (on the CPU) and a slice of them to the mean loss of that slice;
+                draws for the whole batch, so that one process draws what several do
     validate    called after each epoch, larger is better: the best epoch's weights are kept, and training
                 ends after ``patience`` epochs without a better one. None: the last epoch is kept
     after_epoch  called with the number of epochs so far, if anything; it changes nothing
@@ -49,7 +52,7 @@ class Trainer:
         self,
         network: SketchNetwork,
         n_examples: int,
-        batch_loss: Callable[[torch.Tensor], torch.Tensor],
+        batch_loss: Callable[[torch.Tensor, slice], torch.Tensor],
         validate: Callable[[], float] | None,
         settings: Training,
         rng: torch.Generator,
@@ -59,7 +62,8 @@ class Trainer:
         self.after_epoch = after_epoch
         self.settings, self.rng = settings, rng
         self.n_examples = n_examples
-        self.starts = [start for start in range(0, n_examples, settings.batch_size) if n_examples - start > 1]
+        least = max(2, parallel.size())
+        self.starts = [start for start in range(0, n_examples, settings.batch_size) if n_examples - start >= least]
         self.device = network.device
         self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.9, 0.999), fused=True)
         self.epoch = self.step = 0
@@ -70,11 +74,11 @@ class Trainer:
 
     def fit(self, checkpoint: Checkpoint, description: str) -> None:
         """Train to the end, from the checkpoint if it holds a state; leaves the network in evaluation mode."""
-        found = checkpoint.restore()
+        found = parallel.from_first(checkpoint.restore)
         if found is not None:
             self._load(found)
         steps, meter = len(self.starts), Meter(self.network, self.settings.dtype)
-        with progress(description, self.settings.epochs * steps) as advance:
+        with silent() if parallel.rank() else progress(description, self.settings.epochs * steps) as advance:
             advance(self.epoch * steps + self.step)
             while self.epoch < self.settings.epochs and not self._stalled():
                 if self.step == 0:
@@ -82,7 +86,7 @@ class Trainer:
                 while self.step < steps:
                     loss = self._step(self.starts[self.step])
                     advance(note=meter.note(self.epoch, loss, self.settings.batch_size))
-                    if checkpoint.due():
+                    if parallel.rank() == 0 and checkpoint.due():
                         checkpoint.save(self._state())
                 self._end_epoch()
         if self.best:
@@ -98,14 +102,17 @@ class Trainer:
     def _step(self, start: int) -> torch.Tensor:
         self.network.train()
         batch = self.order[start : start + self.settings.batch_size]
+        rows = parallel.rows(len(batch))
         with precision(self.settings.dtype, self.device):
-            loss = self.batch_loss(batch)
+            loss = self.batch_loss(batch, rows) * ((rows.stop - rows.start) / len(batch))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parallel.add_gradients(self.network.parameters())
         self.optimizer.step()
-        self.loss += loss.detach() * len(batch)
+        loss = parallel.total(loss.detach())
+        self.loss += loss * len(batch)
         self.step += 1
-        return loss.detach()
+        return loss
 
     def _end_epoch(self) -> None:
         seen = min(self.n_examples, len(self.starts) * self.settings.batch_size)
@@ -113,12 +120,12 @@ class Trainer:
         row = {"epoch": float(self.epoch), "loss": float(self.loss) / max(seen, 1)}
         if self.validate is not None:
             self.network.eval()
-            row["valid"] = self.validate()
+            row["valid"] = parallel.from_first(self.validate)
             if all(row["valid"] > earlier["valid"] for earlier in self.history):
                 self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.history.append(row)
         log.info("%s", ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
-        if self.after_epoch is not None:
+        if self.after_epoch is not None and parallel.rank() == 0:
             self.network.eval()
             self.after_epoch(self.epoch)
 

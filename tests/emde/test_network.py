@@ -133,7 +133,8 @@ def train(network: SketchNetwork, n_examples: int, epochs: int = 3, batch_size: 
     batches, losses = [], []
     x = torch.randn(max(n_examples, 1), INPUTS, generator=torch.Generator().manual_seed(1))
 
-    def batch_loss(batch: torch.Tensor) -> torch.Tensor:
+    def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
+        batch = batch[rows]
         batches.append(batch.tolist())
         loss = network(x[batch]).square().mean()
         losses.append(loss.item())
