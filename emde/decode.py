@@ -250,11 +250,13 @@ def _merge(items, scores, new_items, new_scores, first):
 def popularity_prior(codes: np.ndarray, width: int, counts: np.ndarray) -> np.ndarray:
     """log share of each item minus the sum over rows of the log share of its bucket, float32 [items].
 
-    counts  training events per item [items]
+    counts  training events per item [items]; an item without any comes after all others
     """
     share = counts / counts.sum()
     prior = np.log(np.maximum(share, FLOOR))
     for row in range(codes.shape[1]):
         buckets = np.bincount(codes[:, row], weights=share, minlength=width)
         prior = prior - np.log(np.maximum(buckets[codes[:, row]], FLOOR))
+    seen = counts > 0
+    prior[~seen] = prior[seen].min(initial=0.0) + np.log(FLOOR)  # its buckets may be as empty as it is
     return prior.astype(np.float32)

@@ -69,6 +69,13 @@ def test_zero_probabilities_stay_finite() -> None:
         assert scores[0] > scores[1] >= scores[2]
 
 
+def test_an_item_never_seen_comes_last_by_popularity() -> None:
+    """Also where all its buckets are empty, which divides its share of nothing by nothing."""
+    prior = popularity_prior(np.array([[0, 1], [0, 1], [2, 3]], np.uint8), 4, np.array([5, 1, 0]))
+    assert np.isfinite(prior).all()
+    assert prior[2] < prior[:2].min()
+
+
 def test_popularity_prior_by_hand() -> None:
     """Items 0 and 1 share a bucket of row 0, 1 and 2 one of row 1; shares 1/8, 3/8, 4/8."""
     codes = np.array([[0, 1], [0, 2], [3, 2]], np.uint8)

@@ -25,7 +25,9 @@ def pipeline(project, tmp_path, monkeypatch):
     for name in ("registry", "generate", "parsers", "splits"):  # what the stages depend on
         shutil.copytree(project / "benchmark/data" / name, folder / "benchmark/data" / name)
     data = {"digits": {"registry": "benchmark/data/registry/digits.yaml", "maker": "benchmark/data/generate"}}
-    profile = {"profile": "sample", "data": data, "derived": {}, "pages": {}, "cells": {}, "vectors": []}
+    nothing: dict[str, object] = {key: {} for key in ("derived", "pages", "cells", "ablated")}
+    nothing |= {"vectors": [], "compared": [], "taste_map": "", "taste_map_in": "raw", "compared_in": "raw"}
+    profile = {"profile": "sample", "data": data, **nothing}
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
     for name in ("EMDE_DATA", "EMDE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
