@@ -19,6 +19,9 @@ BESIDE: tuple[tuple[float, Side], ...] = ((5, "left"), (-5, "right"), (0, "cente
 OFFSETS = [(dx, dy, side) for dy in (0, 9, -9, 18, -18, 27, -27) for dx, side in BESIDE if dx or dy]
 """Where a label may stand, in points from its dot; the first place without an overlap is taken."""
 
+NAMED = 40
+"""Most methods of a panel that are all named; of more, those of the front."""
+
 
 @dataclass(frozen=True)
 class Priced:
@@ -67,8 +70,8 @@ def accuracy_against_cost(
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # places the axes, which labels need to know
-    for axes, (_, points, _) in zip(grid[0], costs, strict=True):
-        _label(axes, points, canvas.get_renderer())
+    for axes, (_, points, more) in zip(grid[0], costs, strict=True):
+        _label(axes, points if len(points) <= NAMED else front(points, more), canvas.get_renderer())
     return figure
 
 

@@ -85,7 +85,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
     curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid": ...}; thin lines are runs, the thick
             one their mean over the epochs that all have
     """
-    watched = [name for name in ("loss", "valid") if any(name in row for runs in curves.values() for row in runs[0])]
+    watched = [name for name in ("loss", "valid") if any(name in runs[0][0] for runs in curves.values())]
     columns = min(COLUMNS, len(curves))
     bands = -(-len(curves) // columns)
     figure, grid = panels(bands * len(watched), columns, 2.7, 2.1)
@@ -93,6 +93,8 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
         axes.set_visible(False)
     for index, (label, runs) in enumerate(curves.items()):
         for row, name in enumerate(watched):
+            if not all(name in epoch for run in runs for epoch in run):
+                continue
             axes = grid[index // columns * len(watched) + row, index % columns]
             axes.set_visible(True)
             _curve(axes, runs, name)
@@ -102,7 +104,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
 
 
 def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str) -> None:
-    known = [[(row["epoch"], row[name]) for row in run if name in row] for run in runs]
+    known = [[(row["epoch"], row[name]) for row in run] for run in runs]
     colour = looks([name])[name]["color"]
     for run in known if len(known) > 1 else []:
         axes.plot(*np.transpose(run), color=colour, alpha=0.25, linewidth=1)

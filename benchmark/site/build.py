@@ -18,6 +18,7 @@ from benchmark.figures import density
 from benchmark.figures.style import png, svg
 from benchmark.settings import Settings
 from benchmark.site import links
+from benchmark.site.ablations import ablated
 from benchmark.site.cells import Cell, cells, name_of, places
 from benchmark.site.methods import described, pages
 from benchmark.tables import render, text
@@ -59,6 +60,7 @@ class Site:
         self.results, self.settings, self.out = results, settings, out
         self.cells = cells(results)
         self.copied = _copies(made, results)
+        self.ablated = ablated(made)
         self.environment = Environment(
             loader=PackageLoader("benchmark", "templates/site"), autoescape=select_autoescape(),
             undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -67,7 +69,7 @@ class Site:
         self.environment.tests.update(published=_published, unrun=_unrun)
         self.environment.globals.update(
             results=results, links=links, text=text, Verdict=Verdict, copied=self.copied, name_of=name_of,
-            number=text.number, has_page={(cell.data, cell.method) for cell in self.cells},
+            ablated=self.ablated, number=text.number, has_page={(cell.data, cell.method) for cell in self.cells},
         )  # fmt: skip
 
     def write(self) -> None:
@@ -81,6 +83,8 @@ class Site:
         for fmt in DOWNLOADS:
             write_whole(self.out / "tables" / render.FILES[fmt], render.FORMATS[fmt](self.results), "the site")
         self._page("index.html", "index.html", page="overview", **self._filters())
+        if self.ablated:
+            self._page("ablations.html", "ablations.html", page="ablations")
         self._tables()
         self._data()
         self._methods()

@@ -188,7 +188,7 @@ def test_dvc_reruns_only_the_cell_that_changed(sample, tmp_path) -> None:
     shutil.copytree(sample / "prepared" / DATA, project / "data/prepared" / DATA)
     content = yaml.safe_load((PROJECT / "params.yaml").read_text())
     content["ablations"] = GRID
-    content["profiles"]["sample"]["ablations"] = [{"data": [DATA]}]
+    content["profiles"] = {"sample": {**content["profiles"]["sample"], "ablations": [{"data": [DATA]}]}}
     (project / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": scripts, "PYTHONPATH": str(project)}

@@ -42,10 +42,11 @@ def test_groups_share_the_scale_of_the_largest() -> None:
 
 def test_a_learning_curve_is_the_mean_of_the_epochs_that_all_runs_have() -> None:
     runs = [[{"epoch": e, "loss": 4.0 / e, "valid": e / 10} for e in range(1, n + 1)] for n in (3, 2)]
-    figure = learning_curves({"a": runs, "b": [runs[0]]}, "title")
+    unwatched = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
+    figure = learning_curves({"a": runs, "b": [runs[0]], "c": [unwatched]}, "title")
     shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title(loc="left") for axes in shown] == ["a (2 runs)", "b", "a (2 runs)", "b"]
-    assert [axes.get_ylabel() for axes in shown] == ["training loss"] * 2 + ["validation metric"] * 2
+    assert [axes.get_title(loc="left") for axes in shown] == ["a (2 runs)", "b", "c", "a (2 runs)", "b"]
+    assert [axes.get_ylabel() for axes in shown] == ["training loss"] * 3 + ["validation metric"] * 2
     assert shown[0].get_lines()[-1].get_xydata().tolist() == [[1, 4.0], [2, 2.0]]
     assert shown[1].get_lines()[-1].get_xydata().tolist() == [[1, 4.0], [2, 2.0], [3, 4 / 3]]
 

@@ -9,6 +9,8 @@ from typing import Any
 from flows import ui
 from tests.flows.conftest import until
 
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
 
 class Api:
     """A Prefect server on this machine."""
@@ -38,5 +40,8 @@ class Api:
         return self.call(f"/flow_runs/{run}")["state"]
 
     def wait(self, run: str, *types: str) -> dict[str, Any]:
-        until(lambda: self.state(run)["type"] in types, 180, f"{run} to become {types}")
-        return self.state(run)
+        """The run's state once it is one of the types; a run that ends otherwise fails the test with its message."""
+        until(lambda: self.state(run)["type"] in {*types, *ENDED}, 180, f"{run} to become {types}")
+        state = self.state(run)
+        assert state["type"] in types, f"expected {types}, found {state['type']}: {state['message']}"
+        return state

@@ -59,7 +59,7 @@ def test_a_run_from_a_prefilled_link(project: Path, running: tuple[subprocess.Po
 
         workers.fill("1")
         page.get_by_role("button", name="Submit").click()
-        page.wait_for_url("**tab=Runs**")
+        page.wait_for_url("**tab=Runs**", wait_until="commit")
         (run,) = api.call("/flow_runs/filter", {})
         assert run["parameters"] == {**filled, "data": [], "machines": {"workers": 1, "dask": "", "minutes": 5}}
         api.wait(run["id"], "COMPLETED")
@@ -67,8 +67,9 @@ def test_a_run_from_a_prefilled_link(project: Path, running: tuple[subprocess.Po
         page.goto(f"{site}/runs/flow-run/{run['id']}")
         page.get_by_text("Artifacts", exact=True).click()
         page.get_by_text("Tables of profile sample").first.wait_for()
-        page.goto(f"{site}/artifacts/key/tables-sample")
-        expect(page.get_by_text("ranked by pop").first).to_be_visible(timeout=30_000)
+        made = {artifact["key"]: artifact["id"] for artifact in api.call("/artifacts/filter", {})}
+        page.goto(f"{site}/artifacts/artifact/{made['tables-sample']}")
+        expect(page.get_by_text("ranked by pop").first).to_be_visible(timeout=60_000)
         shot(page, "prefect-artifact")
         browser.close()
     assert outside == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from benchmark import settings
 from benchmark.cli import main
-from benchmark.site import serve
+from benchmark.site import ablations, serve
 from benchmark.site.build import build, literals
 from benchmark.site.cells import cells
 from benchmark.tables.model import Results, Verdict
@@ -24,6 +25,17 @@ from tests.benchmark.site.conftest import NASTY
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 LEAVES = {"path", "rect", "use", "circle"}  # SVG elements without content: closed as they open
+
+
+LEVELS = [
+    {"data": "sample-sessions", "factor": "K", "label": label, "cell": label, "published": {"MRR@20": 0.3}, **found}
+    for label, found in (
+        ("base", {"metrics": {"MRR@20": {"mean": 0.31, "sd": 0.01}}, "difference": {"MRR@20": {"p": None}}}),
+        ("8", {"metrics": {"MRR@20": {"mean": 0.29, "sd": None}},
+               "difference": {"MRR@20": {"value": -0.02, "low": -0.03, "high": -0.01, "p": 0.004}}}),
+        ("64", {"unavailable": "too few items"}),
+    )
+]  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -70,6 +82,8 @@ def site(tmp_path_factory) -> Path:
     (made / "data/sample-sessions.html").write_text("<!doctype html><title>statistics</title><p>counted</p>")
     (folder / "illustrated").mkdir()
     (folder / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
+    (made / "ablations/compared").mkdir(parents=True)
+    (made / ablations.FILE).write_text(json.dumps({"main": "MRR@20", "levels": LEVELS}))
     return build(made_results(), settings.load(), made, folder / "out").parent
 
 
@@ -77,7 +91,8 @@ def test_every_page_is_sound(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     names = {str(path.relative_to(site)) for path in pages}
     assert names == {
-        "index.html", "illustrated.html", "data/index.html", "data/rsc15.html", "data/sample-sessions.html",
+        "index.html", "illustrated.html", "ablations.html",
+        "data/index.html", "data/rsc15.html", "data/sample-sessions.html",
         "data/sample-sessions-statistics.html", "methods/index.html", "methods/session-ar.html",
         "methods/session-ct.html", "methods/session-emde.html", "methods/session-gru4rec.html",
         "runs/sample-sessions--ar.html", "runs/sample-sessions--emde.html", "tables/index.html", "tables/1.html",
@@ -188,6 +203,15 @@ def test_many_runs_stay_fast(tmp_path: Path, results: Results) -> None:
     )
     text = (page.parent / "runs/sample-sessions--emde.html").read_text(encoding="utf-8")
     assert text.count('class="command"') == 10_000
+
+
+def test_the_ablations_have_a_forest_and_a_table(site: Path) -> None:
+    text = (site / "ablations.html").read_text(encoding="utf-8")
+    assert "K: 8</text>" in text
+    assert "K: base</text>" not in text  # nothing to compare it with but itself
+    assert re.search(r"0.3100 ± 0.0100</td>\s*<td>–</td><td>–</td><td>–</td>", text)
+    assert "<td>-0.0200</td><td>[-0.0300, -0.0100]</td><td>0.004</td>" in text
+    assert "cannot be filled: too few items" in text
 
 
 def test_literals_of_docstrings_become_code() -> None:
