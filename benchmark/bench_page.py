@@ -1,0 +1,174 @@
+"""Write the figures of a kept benchmark report into docs/performance.md: ``python -m benchmark.bench_page [REPORT]``.
+
+Between ``<!-- figures: NAME -->`` and ``<!-- end -->`` stands what ``BLOCKS[NAME]`` makes of the report, by default the
+newest one under results/reported/bench; every table names its section of it. The text around is written by hand.
+Curves go to docs/performance/scaling.png.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.bench_compare import read
+from benchmark.data.root import project_root
+from contracts import UserError
+from contracts.files import write_whole
+
+PAGE, CURVES, KEPT = "docs/performance.md", "docs/performance/scaling.png", "results/reported/bench"
+BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+Report = Mapping[str, Any]
+
+
+def newest(root: Path) -> Path:
+    """The latest kept report that has sections; raises UserError where there is none."""
+    for path in sorted((root / KEPT).glob("2*.json"), reverse=True):
+        try:
+            read(path)
+        except UserError:
+            continue  # kept before reports had sections
+        return path
+    raise UserError(f"{root / KEPT}: expected a report of python -m benchmark.bench with sections, found none")
+
+
+def number(value: Any) -> str:
+    """Three digits that count; words as they are."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value).replace("|", "\\|")
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *([number(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Some columns of a report's rows."""
+    return table(columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def pairs(results: Mapping[str, Any]) -> str:
+    """Names and values."""
+    return table(["figure", "value"], ((name, value) for name, value in results.items() if not isinstance(value, list)))
+
+
+def emde(results: Any) -> str:
+    """Training, evaluation and decoding of the release's run."""
+    return "\n\n".join(f"{part}:\n\n{pairs(found)}" for part, found in results.items())
+
+
+def data(results: Any) -> str:
+    """Parsing and splitting."""
+    columns = ("task", "rows", "parse rows/s", "parse + split rows/s", "peak MB")
+    return rows_table([{"task": task, **row} for task, row in results.items()], columns)
+
+
+def scaling(results: Any) -> str:
+    """Exponents of every cost, and where 24 GB or a day end."""
+    slopes = rows_table(results["slopes"], ("method", "axis", "cost", "exponent", "at the end"))
+    limits = rows_table(results["limits"], ("method", "axis", "24 GB at", "a day at"))
+    return f"![scaling curves](performance/scaling.png)\n\n{slopes}\n\n{limits}"
+
+
+def full_size(results: Any) -> str:
+    """Extrapolated training per data set shape, and the GPU targets."""
+    columns = (
+        "data", "events", "items", "modalities", "weights", "step cpu s", "epochs", "training, extrapolated, cpu h",
+        "codes, extrapolated, cpu s", "query ms/query", "peak MB", "share generated",
+    )  # fmt: skip
+    waiting = ((row["target"], row["measured"], f"`{row['command']}`") for row in results["GPU targets"])
+    targets = table(["target on a GPU", "measured", "command"], waiting)
+    return f"{rows_table(results['rows'], columns)}\n\n{targets}"
+
+
+BLOCKS: dict[str, Callable[[Any], str]] = {
+    "ceilings": pairs,
+    "data": data,
+    "emde": emde,
+    "session-methods": lambda rows: rows_table(
+        rows, ("method", "fit s", "cpu s", "points/s", "session-rec cpu s", "ratio")
+    ),
+    "session-scale": lambda found: rows_table(
+        found["rows"], ("method", "fit s", "points/s", "peak MB", "fit ~ events^", "rank ~ events^")
+    ),
+    "topk-scale": lambda found: rows_table(
+        found["rows"], ("method", "users", "items", "likes", "fit cpu s", "evaluate cpu s", "peak MB")
+    ),
+    "density": lambda found: rows_table(found["rows"], ("points", "method", "pearson", "queries/s", "bytes")),
+    "neural-rivals": lambda rows: rows_table(
+        rows, ("method", "device", "epoch cpu s", "events/s", "x gru4rec", "authors' cpu s")
+    ),
+    "scaling": scaling,
+    "full-size": full_size,
+}
+"""One block per section of the report."""
+
+
+def machine(report: Report, name: str) -> str:
+    """What the figures were measured on."""
+    about = report["machine"]
+    return (f"Report `{KEPT}/{name}`, {report['time'][:10]}, code {report['code'][:12]}: {about['processor']}, "
+            f"{about['cores']} cores, {report['threads']} threads, {about['system']}, torch "
+            f"{report['packages']['torch']}.")  # fmt: skip
+
+
+def block(section: str, report: Report) -> str:
+    """What a section's block says: its table and how it was measured, or that the report has none."""
+    found = report["sections"].get(section)
+    if found is None:
+        reason = report.get("failed", {}).get(section, "it was not asked for")
+        return f"Not in this report ({reason}): `python -m benchmark.bench {section}`."
+    how = f"Section `{section}`: best of {found['repeats']}, load before {found['load before']}"
+    spread = sorted(found["spread"].values())
+    if spread:
+        how += f", median spread of its figures {spread[len(spread) // 2]:.1%}"
+    return f"{BLOCKS[section](found['results'])}\n\n{how}."
+
+
+def rendered(text: str, report: Report, name: str) -> str:
+    """The page with every block anew; raises UserError for a block of another name."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[2] != "machine" and match[2] not in BLOCKS:
+            raise UserError(f"{PAGE}: expected a block of {', '.join(BLOCKS)} or machine, found {match[2]}")
+        body = machine(report, name) if match[2] == "machine" else block(match[2], report)
+        return f"{match[1]}{body}\n{match[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def write(root: Path, path: Path | None = None) -> list[Path]:
+    """Fill the page of a project from a report (default: the newest kept); returns the files written."""
+    path = path or newest(root)
+    report, page = read(path), root / PAGE
+    written = [write_whole(page, rendered(page.read_text(encoding="utf-8"), report, path.name))]
+    if "scaling" in report["sections"]:
+        from benchmark.figures.scaling import curves
+        from benchmark.figures.style import png
+
+        written.append(write_whole(root / CURVES, png(curves(report["sections"]["scaling"]["results"]["rows"]))))
+    return written
+
+
+def main(words: Sequence[str]) -> int:
+    """Entry point; one argument, a report, or none."""
+    try:
+        written = write(project_root(), Path(words[0]) if words else None)
+    except UserError as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 2
+    sys.stdout.write("".join(f"{path}\n" for path in written))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""benchmark.bench_page: every figure on the page comes from the report, and the committed page from the newest one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark import bench, bench_page
+from contracts import UserError
+
+REPORT: dict[str, Any] = {
+    "code": "0123456789abcdef", "time": "2026-01-02T03:04:05+00:00", "threads": 2, "packages": {"torch": "2.0"},
+    "machine": {"processor": "abacus", "cores": 2, "system": "wood"},
+    "sections": {
+        "ceilings": {"results": {"bf16 product GFLOP/s": 192.4}, "spread": {"bf16 product GFLOP/s": 0.031},
+                     "repeats": 2, "load before": 0.5},
+        "scaling": {
+            "results": {
+                "rows": [{"method": "emde", "axis": "catalogue, items", "size": size, "train ms/example": 0.5,
+                          "query ms/query": size / 1e4, "lookup ms/query": size / 1e5} for size in (1000, 10000)],
+                "slopes": [{"method": "emde", "axis": "catalogue, items", "cost": "lookup ms/query", "exponent": 1.0,
+                            "at the end": 1.0}],
+                "limits": [{"method": "emde", "axis": "catalogue, items", "24 GB at": 2e8, "a day at": None}],
+            },
+            "spread": {}, "repeats": 1, "load before": 7.25,
+        },
+    },
+    "failed": {"emde": "UserError: rsc15-100k is not prepared"},
+}  # fmt: skip
+
+
+def made_up(folder: Path, text: str) -> Path:
+    (folder / "docs").mkdir()
+    (folder / bench_page.PAGE).write_text(text, encoding="utf-8")
+    (folder / bench_page.KEPT).mkdir(parents=True)
+    (folder / bench_page.KEPT / "2026-01-02T030405Z.json").write_text(json.dumps(REPORT), encoding="utf-8")
+    (folder / bench_page.KEPT / "2026-01-03T000000Z.json").write_text('{"ceilings": {}}', encoding="utf-8")
+    return folder
+
+
+def test_blocks_are_filled_and_the_text_stays(tmp_path: Path) -> None:
+    names = ("machine", "ceilings", "scaling", "emde", "data")
+    text = "# Page\n\nby hand\n\n" + "".join(f"<!-- figures: {name} -->\nold\n<!-- end -->\n" for name in names)
+    root = made_up(tmp_path, text)
+    page, curves = bench_page.write(root)
+    found = page.read_text(encoding="utf-8")
+    assert found.startswith("# Page\n\nby hand\n\n")
+    assert "old" not in found
+    assert "2026-01-02T030405Z.json" in found, "the newest report that has sections"
+    assert "| bf16 product GFLOP/s | 192 |" in found
+    assert "best of 2, load before 0.5, median spread of its figures 3.1%" in found
+    assert "| emde | catalogue, items | 200,000,000 | – |" in found
+    assert "Not in this report (UserError: rsc15-100k is not prepared)" in found
+    assert "Not in this report (it was not asked for)" in found
+    assert curves.read_bytes().startswith(b"\x89PNG")
+    bench_page.write(root)
+    assert page.read_text(encoding="utf-8") == found, "written twice it is the same"
+
+
+def test_unknown_blocks_and_missing_reports_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nonsense"):
+        bench_page.rendered("<!-- figures: nonsense -->\n<!-- end -->", REPORT, "x.json")
+    with pytest.raises(UserError, match="found none"):
+        bench_page.newest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (3, "3"), (12345.6, "12,346"), (0.01234, "0.0123"), (2e8, "200,000,000")]
+)
+def test_numbers(value: float | None, text: str) -> None:
+    assert bench_page.number(value) == text
+
+
+def test_every_section_has_a_block_on_the_page(project: Path) -> None:
+    text = (project / bench_page.PAGE).read_text(encoding="utf-8")
+    assert set(bench.SECTIONS) == set(bench_page.BLOCKS)
+    assert {name for _, name, _ in bench_page.BLOCK.findall(text)} == {"machine", *bench.SECTIONS}
+
+
+def test_the_committed_page_is_made_from_the_newest_report(project: Path) -> None:
+    path = bench_page.newest(project)
+    text = (project / bench_page.PAGE).read_text(encoding="utf-8")
+    assert bench_page.rendered(text, bench_page.read(path), path.name) == text
+    assert re.search(re.escape(path.name), text)
