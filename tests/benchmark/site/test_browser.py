@@ -95,6 +95,7 @@ def test_a_reader_finds_a_run(tmp_path: Path) -> None:
         dark = page.evaluate(ground)
         assert light != dark
         page.get_by_role("link", name="Overview").click()
+        expect(shown).to_have_text("2 of 4 rows shown")  # the new page is there
         assert page.evaluate(ground) == dark
         page.set_viewport_size({"width": 360, "height": 740})
         for path in sorted(index.parent.rglob("*.html")):
