@@ -7,17 +7,20 @@ terminal is left to ``dvc repro``; with several, stale stages of one kind run to
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 from collections.abc import Sequence
 
 from benchmark import settings
 from contracts import UserError
-from flows import cells, dvc_stages
+from flows import cells, dvc_stages, guard
 from flows.cells import Cell, Crew
 from flows.crew import hire
 from flows.dvc_stages import Stage
-from flows.processes import environment
+from flows.processes import GRACE, environment
+
+
+STDOUT = 1  # our own, whatever sys.stdout is replaced by
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,13 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.workers < 1:
         parser.error(f"--workers: expected 1 or more, found {args.workers}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with dvc_stages.writer("dvc repro on the command line", _say):
             profile = args.profile or settings.current_profile()
             dvc_stages.choose(profile)
             if args.workers == 1 and not args.dask:
                 command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *args.targets]
-                return subprocess.call(command, cwd=settings.project_root(), env=environment())
+                return _guarded(command)
             with hire(args.workers, args.dask, None) as crew:
                 _together(profile, args.targets, crew)
             return 0
@@ -45,6 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1 if isinstance(error, dvc_stages.StageError) else 2
     except KeyboardInterrupt:
         return 130
+
+
+def _guarded(command: Sequence[str]) -> int:
+    """Run with our terminal; it ends with us, however that ends. Returns its exit status."""
+    process = guard.start(command, grace=GRACE, cwd=settings.project_root(), env=environment(), output=STDOUT)
+    try:
+        return process.wait()
+    finally:
+        guard.stop(process, GRACE)
 
 
 def _together(profile: str, targets: Sequence[str], crew: Crew) -> None:
