@@ -20,7 +20,7 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup profile repro tables test lint ui bench chaos lock clean distclean
+.PHONY: help setup profile repro tables test lint ui bench performance chaos lock clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -65,6 +65,9 @@ ui: setup  ## start the Prefect server and serve the flows
 bench: setup  ## measure speed against this machine's own ceilings
 	@python -m benchmark.bench
 	@python -m flows.bench
+
+performance: setup  ## write docs/performance.md from the newest kept report
+	@python -m benchmark.bench_page
 
 chaos: setup  ## kill -9 server, worker and stages KILLS times on the sample profile; nothing may be lost
 	@python -m tests.flows.chaos --kills $(KILLS)

@@ -19,7 +19,6 @@ from flows.crew import hire
 from flows.dvc_stages import Stage
 from flows.processes import GRACE, environment
 
-
 STDOUT = 1  # our own, whatever sys.stdout is replaced by
 
 
