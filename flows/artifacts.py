@@ -95,7 +95,7 @@ def _short(value: str) -> str | float:
 def _pictures(folder: Path) -> list[str]:
     """Figures as Markdown with the picture inside: the UI loads nothing from elsewhere."""
     out = []
-    for path in sorted(folder.rglob("*.png")):
+    for path in sorted((folder / "figures").glob("*.png")):
         if path.stat().st_size <= MAX_PICTURE:
             picture = base64.b64encode(path.read_bytes()).decode()
             out.append(f"### {path.stem}\n\n![{path.stem}](data:image/png;base64,{picture})")

@@ -29,7 +29,7 @@ def test_tables_are_rounded_and_pictures_are_inside(tmp_path: Path):
     )
     assert artifacts._rows(tmp_path / "tables.csv") == [
         {
-            "table": 1.0,
+            "table": "1",
             "data": "d",
             "method": "ar",
             "metric": "HR@20",
