@@ -71,8 +71,9 @@ def choose(profile: str) -> None:
     The folders that its tables and its site depend on are made too: these say "not run" where nothing is in them.
     """
     settings.write_profile(profile)
-    for folder in ("metrics", "density", "data"):
-        (settings.project_root() / "results/generated" / profile / folder).mkdir(parents=True, exist_ok=True)
+    generated = settings.project_root() / "results/generated"
+    for folder in ("metrics", "density", "data", "ablations/compared", "../illustrated"):
+        (generated / profile / folder).mkdir(parents=True, exist_ok=True)
 
 
 def stages() -> list[Stage]:

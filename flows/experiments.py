@@ -215,8 +215,10 @@ def density(profile: ProfileName = "sample", data: list[DensityData] = ALL, mach
     with _profile(profile, "density") as every:
         known = [stage.data for stage in every if stage.kind == "density"]
         names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
+        mapped = settings.load().profile(profile).taste_map  # Figure 5 maps the items of these ratings
         kinds = ("fetch", "prepare", "derive", "density")
-        _with_tables(every, dvc_stages.select(every, kinds, names, []), profile, machines, ["figures"])
+        chosen = dvc_stages.select(every, kinds, [*names, mapped], [])
+        _with_tables(every, chosen, profile, machines, ["figures"])
 
 
 @_experiment("ablations")
