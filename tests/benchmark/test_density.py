@@ -108,7 +108,7 @@ def result(data: str) -> dict:
 def test_figures_have_a_panel_per_data_set(draw) -> None:
     figure = draw([result(name) for name in ("a", "b", "c", "d")])
     shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title(loc="left")[:2] for axes in shown] == ["a:", "b:", "c:", "d:"]
+    assert [axes.get_title(loc="left")[:1] for axes in shown] == ["a", "b", "c", "d"]
     lines = {line.get_label(): line.get_ydata() for line in shown[0].get_lines()}
     assert {"K = 3", "K = 7"} <= set(lines)
     np.testing.assert_allclose(lines["K = 7"][-1], 0.57)

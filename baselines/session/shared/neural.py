@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -161,7 +161,7 @@ class NeuralRecommender(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
         network = self._ready(device)
-        known = without_unknown(prefixes)
+        known = replace(without_unknown(prefixes), n_items=int(self._state["n_items"][0]))
         examples = self.rank_examples(known, device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
