@@ -39,9 +39,9 @@ class Api:
     def state(self, run: str) -> dict[str, Any]:
         return self.call(f"/flow_runs/{run}")["state"]
 
-    def wait(self, run: str, *types: str) -> dict[str, Any]:
+    def wait(self, run: str, *types: str, seconds: float = 180) -> dict[str, Any]:
         """The run's state once it is one of the types; a run that ends otherwise fails the test with its message."""
-        until(lambda: self.state(run)["type"] in {*types, *ENDED}, 180, f"{run} to become {types}")
+        until(lambda: self.state(run)["type"] in {*types, *ENDED}, seconds, f"{run} to become {types}")
         state = self.state(run)
         assert state["type"] in types, f"expected {types}, found {state['type']}: {state['message']}"
         return state

@@ -62,12 +62,20 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 class Chaos:
-    """The disturbed copy."""
+    """A copy of the project whose flow is run, and perhaps disturbed; nothing of it outlives the block."""
 
     def __init__(self, folder: Path, parameters: dict[str, Any], rng: np.random.Generator) -> None:
         self.folder, self.parameters, self.rng = folder, parameters, rng
         self.port = ui.free_port()
         self.ui: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "Chaos":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.ui is not None:
+            self.ui.kill()
+            self.ui.wait()
 
     def serve(self) -> Api:
         """Server and worker, started where they are not there."""
@@ -121,7 +129,7 @@ class Chaos:
         """Run to the end, see that no run is called running, stop."""
         api = self.serve()
         run = api.create(FLOW, **self.parameters)
-        until(lambda: api.state(run)["type"] == "COMPLETED", 600, "the last run to complete")
+        api.wait(run, "COMPLETED", seconds=900)
         running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
         patience = reaper.YOUNG.total_seconds() + 3 * reaper.EVERY
         until(lambda: api.call("/flow_runs/count", running) == 0, patience, "the reaper to mark the dead runs")
@@ -138,16 +146,16 @@ def chaos(kills: int, methods: list[str], seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
         calm, wild = copy(Path(scratch, "calm")), copy(Path(scratch, "wild"))
         began = time.monotonic()
-        undisturbed = Chaos(calm, parameters, rng)
-        undisturbed.finish()
+        with Chaos(calm, parameters, rng) as undisturbed:
+            undisturbed.finish()
         calm_seconds = time.monotonic() - began
         began = time.monotonic()
-        disturbed = Chaos(wild, parameters, rng)
-        for number in range(kills):
-            victim = list(VICTIMS)[number % len(VICTIMS)]
-            said = disturbed.strike(victim)
-            sys.stderr.write(f"chaos: {number + 1} of {kills}: {said}\n")
-        disturbed.finish()
+        with Chaos(wild, parameters, rng) as disturbed:
+            for number in range(kills):
+                victim = list(VICTIMS)[number % len(VICTIMS)]
+                said = disturbed.strike(victim)
+                sys.stderr.write(f"chaos: {number + 1} of {kills}: {said}\n")
+            disturbed.finish()
         wild_seconds = time.monotonic() - began
         expected, found = results(calm), results(wild)
     assert expected, "the undisturbed run must have results"
