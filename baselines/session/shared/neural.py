@@ -161,7 +161,9 @@ class NeuralRecommender(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
         network = self._ready(device)
-        known = replace(without_unknown(prefixes), n_items=int(self._state["n_items"][0]))
+        known = without_unknown(prefixes)
+        if "n_items" in self._state:  # else it is watched while it learns, by prefixes of its own catalogue
+            known = replace(known, n_items=int(self._state["n_items"][0]))
         examples = self.rank_examples(known, device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
