@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmark import cli_data
@@ -30,3 +31,15 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise UserError(f"--set {name}: expected a YAML value, found {value!r}") from None
     return out
+
+
+def one_argument(program: str, what: str, work: Callable[[str], str]) -> int:
+    """``python -m benchmark.<program> ARGUMENT``: print what ``work`` makes of it; 2 for a UserError."""
+    try:
+        if len(sys.argv) != 2:
+            raise UserError(f"expected one argument, {what}; found {len(sys.argv) - 1}")
+        sys.stdout.write(f"{work(sys.argv[1])}\n")
+    except UserError as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return 2
+    return 0

@@ -16,6 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark.cli_options import one_argument
 from benchmark.data.root import project_root
 from benchmark.tables.measured import read_json
 from contracts import UserError
@@ -89,14 +90,11 @@ def record(root: Path, reason: str) -> int:
 
 def main() -> int:
     """Entry point; one argument, the reason."""
-    try:
-        if len(sys.argv) != 2:
-            raise UserError(f"expected one argument, the reason of the changes; found {len(sys.argv) - 1}")
-        sys.stdout.write(f"{record(project_root(), sys.argv[1])} values written to {FIRST} and {LOG}\n")
-    except UserError as error:
-        sys.stderr.write(f"numbers: {error}\n")
-        return 2
-    return 0
+    return one_argument(
+        "numbers",
+        "the reason of the changes",
+        lambda reason: f"{record(project_root(), reason)} values written to {FIRST} and {LOG}",
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from benchmark.cli_options import one_argument
 from benchmark.data.root import project_root
 from benchmark.tables import results_dir
 from contracts import UserError
@@ -32,14 +33,7 @@ def keep(profile: str) -> Path:
 
 def main() -> int:
     """Entry point; one argument, the profile."""
-    try:
-        if len(sys.argv) != 2:
-            raise UserError(f"expected one argument, the profile; found {len(sys.argv) - 1}")
-        sys.stdout.write(f"{keep(sys.argv[1])}\n")
-    except UserError as error:
-        sys.stderr.write(f"report: {error}\n")
-        return 2
-    return 0
+    return one_argument("report", "the profile", lambda profile: str(keep(profile)))
 
 
 if __name__ == "__main__":

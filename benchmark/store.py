@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import UserError
+from contracts.files import whole_folder
 
 RANKS, MASKED, RECORD = "ranks.parquet", "ranks_masked.parquet", "run.json"
 Lists = tuple[np.ndarray, np.ndarray]
@@ -54,24 +54,17 @@ def write_run(
     rows    what each list belongs to (session, position, ...), each [n]; items int32, scores float32 [n, k]
     masked  the lists without the users' disliked items, of the same rows
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
     try:
-        temporary.mkdir()
-        _write_lists(temporary / RANKS, rows, (items, scores))
-        if masked is not None:
-            _write_lists(temporary / MASKED, rows, masked)
-        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        for path in temporary.iterdir():
-            with open(path, "rb") as stream:
-                os.fsync(stream.fileno())
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        with whole_folder(folder) as temporary:
+            _write_lists(temporary / RANKS, rows, (items, scores))
+            if masked is not None:
+                _write_lists(temporary / MASKED, rows, masked)
+            (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            for path in temporary.iterdir():
+                with open(path, "rb") as stream:
+                    os.fsync(stream.fileno())
     except OSError as error:
         raise UserError(f"{folder}: cannot write the run: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_lists(path: Path, rows: dict[str, np.ndarray], lists: Lists) -> None:

@@ -29,11 +29,13 @@ class Cell:
     """What DVC runs for a stage.
 
     outs  outputs that it removes first, relative to the project's root
+    ins   what it reads that other stages made
     """
 
     target: str
     command: str
     outs: tuple[str, ...]
+    ins: tuple[str, ...] = ()
 
 
 class Crew(Protocol):
@@ -93,12 +95,14 @@ def cells(group: Iterable[Stage]) -> dict[Stage, Cell]:
     root = settings.project_root()
     with Repo(str(root)) as repo:
         known = {stage.addressing: stage for stage in repo.index.stages}
+        made = {each.fs_path for stage in repo.index.stages for each in stage.outs}
     out = {}
     for stage in group:
         found = known[stage.target]
         outs = tuple(os.path.relpath(each.fs_path, root) for each in found.outs if not each.persist)
+        ins = tuple(os.path.relpath(each.fs_path, root) for each in found.deps if each.fs_path in made)
         command = found.cmd if isinstance(found.cmd, str) else " && ".join(found.cmd)
-        out[stage] = Cell(stage.target, command, outs)
+        out[stage] = Cell(stage.target, command, outs, ins)
     return out
 
 

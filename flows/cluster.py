@@ -1,8 +1,10 @@
 """Cells on a Dask cluster (extra ``[dask]``): a scheduler's address is all that is needed.
 
 Workers need this project installed, not Prefect's server. Where a worker's project folder is the same one
-as ours (a shared file system), results are simply there; otherwise the outputs travel back, and data must
-be there already (``dvc pull`` on every host). A worker with other code than ours refuses.
+as ours (a shared file system), results are simply there; otherwise what a cell reads travels to the worker
+unless the very same is there (``dvc pull`` on every host spares the wire large data), and its outputs travel
+back. Data are fetched and prepared here if any worker has a folder of its own. A worker with other code than
+ours refuses.
 
 Where workers offer the resource GPU (``dask worker --resources GPU=1``), methods that can use one ask for
 it, so that each GPU has one cell at a time.
@@ -11,16 +13,21 @@ it, so that each GPU has one cell at a time.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import secrets
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from benchmark import environment, methods, settings
+from benchmark.data.store import sha256
 from contracts import UserError
 from contracts.files import write_whole
 from flows.cells import Cell, perform, remove
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 BEAT = 2.0  # seconds between two signs of life of ours
 SILENCE = 30.0  # seconds without one after which a worker ends our cells
 CONNECT = 20.0  # seconds to reach the scheduler
+DATA = ("fetch", "prepare", "derive")  # kinds of stages that make data
 
 
 class Dask:
@@ -58,7 +66,10 @@ class Dask:
         self._name = f"emde-{secrets.token_hex(4)}"
         self._stopped = threading.Event()
         self._token = settings.project_root() / f".cache/{self._name}"
-        write_whole(self._token, environment.code_version())
+        self._code = environment.code_version()
+        write_whole(self._token, self._code)
+        self._apart = not all(self.client.run(shares_folder, self._name).values())
+        self._data, self._hashing, self._hashes = threading.Lock(), threading.Lock(), dict[str, str]()
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
@@ -72,22 +83,44 @@ class Dask:
                 life.set(count)
 
     def run(self, cell: Cell, log: Log) -> None:
+        if self._apart and Stage(cell.target).kind in DATA:
+            with self._data:
+                perform(cell, log, self.seconds, self._stopped)
+            return
         topic = f"{self._name}-{cell.target}"
         self.client.subscribe_topic(topic, lambda event: log(str(event[1])))
+        try:
+            done = self._on_a_worker(cell, topic)
+            if isinstance(done, Lacks):
+                log(f"{cell.target}: sending {', '.join(done.paths)} to {done.worker}")
+                done = self._on_a_worker(cell, topic, pack(done.paths, settings.project_root()), done.worker)
+        finally:
+            self.client.unsubscribe_topic(topic)
+        if isinstance(done, bytes):
+            unpack(done, cell.outs, settings.project_root())
+
+    def _on_a_worker(
+        self, cell: Cell, topic: str, sent: bytes | None = None, address: str | None = None
+    ) -> bytes | Lacks | None:
+        ins = {path: self._hash(path) for path in cell.ins}
         future = self.client.submit(
-            work, cell, self._name, environment.code_version(), self.seconds, topic,
-            pure=False, retries=0, resources={"GPU": 1} if self.gpus and uses_gpu(cell) else {},
+            work, cell, ins, sent, self._name, self._code, self.seconds, topic,
+            pure=False, retries=0, workers=address, resources={"GPU": 1} if self.gpus and uses_gpu(cell) else {},
         )  # fmt: skip
         try:
-            packed = future.result()
+            found: bytes | Lacks | None = future.result()
         except StageError:
             raise
         except Exception as error:
             raise StageError(f"{cell.target}: the Dask worker failed: {error}") from None
-        finally:
-            self.client.unsubscribe_topic(topic)
-        if packed is not None:
-            unpack(packed, cell, settings.project_root())
+        return found
+
+    def _hash(self, path: str) -> str:
+        """Of something that is no longer written: its stage has ended, and we hold DVC's place."""
+        with self._hashing:
+            if path not in self._hashes:
+                self._hashes[path] = content(settings.project_root() / path)
+            return self._hashes[path]
 
     def cancel(self) -> None:
         from distributed import Variable
@@ -112,14 +145,41 @@ def uses_gpu(cell: Cell) -> bool:
     )
 
 
-def work(cell: Cell, name: str, code: str, seconds: float | None, topic: str) -> bytes | None:
-    """On a worker: run a cell; returns its outputs as a tar file, or None where our folder is theirs."""
+def shares_folder(name: str) -> bool:
+    """On a worker: whether its project folder is the one of client ``name``."""
+    return (settings.project_root() / f".cache/{name}").is_file()
+
+
+@dataclass(frozen=True)
+class Lacks:
+    """What a worker has not, or has otherwise."""
+
+    worker: str
+    paths: tuple[str, ...]
+
+
+def work(
+    cell: Cell, ins: dict[str, str], sent: bytes | None, name: str, code: str, seconds: float | None, topic: str
+) -> bytes | Lacks | None:
+    """On a worker: run a cell; returns its outputs as a tar file, or None where our folder is theirs.
+
+    ins   content hashes of what the cell reads; where the worker has other content, nothing runs: ``Lacks``
+    sent  a tar file of what was lacking
+    """
     from distributed import Variable, get_worker
 
     worker = get_worker()
     root = settings.project_root()
     if (found := environment.code_version()) != code:
         raise StageError(f"{cell.target}: the worker at {worker.address} has code {found}, expected {code}")
+    shared = shares_folder(name)
+    if not shared:
+        with FileLock(root / ".cache/inputs.lock"):  # two cells may read the same
+            lacking = tuple(path for path, expected in ins.items() if content(root / path) != expected)
+            if lacking and sent is None:
+                return Lacks(worker.address, lacking)
+            if lacking and sent is not None:
+                unpack(sent, lacking, root)
     cancelled, finished = threading.Event(), threading.Event()
 
     def listen() -> None:
@@ -128,7 +188,7 @@ def work(cell: Cell, name: str, code: str, seconds: float | None, topic: str) ->
         while not finished.wait(BEAT):
             try:
                 now = life.get(timeout=BEAT)
-            except Exception:
+            except Exception:  # whatever keeps us from hearing is silence
                 now = last
             quiet = 0.0 if now != last else quiet + BEAT
             last = now
@@ -141,39 +201,38 @@ def work(cell: Cell, name: str, code: str, seconds: float | None, topic: str) ->
         perform(cell, lambda line: worker.log_event(topic, line), seconds, cancelled)
     finally:
         finished.set()
-    return None if (root / f".cache/{name}").is_file() else pack(cell, root)
+    return None if shared else pack(cell.outs, root)
 
 
-def pack(cell: Cell, root: Path) -> bytes:
-    """The outputs of a cell as a tar file."""
+def content(path: Path) -> str:
+    """A hash of a file, or of the names and contents below a folder; empty where there is neither."""
+    if path.is_dir():
+        below = sorted(each for each in path.rglob("*") if each.is_file())
+        lines = "".join(f"{sha256(each)} {each.relative_to(path)}\n" for each in below)
+        return hashlib.sha256(lines.encode()).hexdigest()
+    return sha256(path) if path.is_file() else ""
+
+
+def pack(paths: Sequence[str], root: Path) -> bytes:
+    """Files and folders as a tar file."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for out in cell.outs:
-            archive.add(root / out, arcname=out)
+        for path in paths:
+            archive.add(root / path, arcname=path)
     return stream.getvalue()
 
 
-def unpack(packed: bytes, cell: Cell, root: Path) -> None:
-    """Put outputs in place: beside their place first, then renamed; nothing but the cell's own outputs."""
+def unpack(packed: bytes, paths: Sequence[str], root: Path) -> None:
+    """Put files and folders in place: beside their place first, then renamed; nothing but ``paths``."""
     temporary = root / f".cache/unpack-{os.getpid()}-{threading.get_ident()}"
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
             archive.extractall(temporary, filter="data")
-        for out in cell.outs:
-            remove(root / out)
-            (root / out).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary / out, root / out)
+        for path in paths:
+            remove(root / path)
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary / path, root / path)
     except OSError as error:
-        raise UserError(f"{root / cell.outs[0]}: cannot write: {error.strerror or error}") from None
+        raise UserError(f"{root / paths[0]}: cannot write: {error.strerror or error}") from None
     finally:
         remove(temporary)
-
-
-@contextlib.contextmanager
-def connected(address: str, seconds: float | None) -> Iterator[Dask]:
-    """A cluster for as long as the block lasts."""
-    crew = Dask(address, seconds)
-    try:
-        yield crew
-    finally:
-        crew.close()

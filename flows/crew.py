@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from flows.cells import Crew, Here
 
@@ -22,5 +22,5 @@ def hire(workers: int, dask: str | None, seconds: float | None) -> Iterator[Crew
         return
     from flows import cluster
 
-    with cluster.connected(dask, seconds) as crew:
+    with closing(cluster.Dask(dask, seconds)) as crew:
         yield crew

@@ -72,8 +72,9 @@ def choose(profile: str) -> None:
     """
     settings.write_profile(profile)
     generated = settings.project_root() / "results/generated"
-    for folder in ("metrics", "density", "data", "ablations/compared", "../illustrated"):
-        (generated / profile / folder).mkdir(parents=True, exist_ok=True)
+    own = [generated / profile / name for name in ("metrics", "density", "data", "ablations/compared")]
+    for folder in (*own, generated / "illustrated"):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def stages() -> list[Stage]:

@@ -9,12 +9,11 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from baselines.session.shared.batches import Batch, Examples
-from baselines.session.shared.neural import NeuralRecommender, initialise_normal, loss_of_every_event
-from contracts import Sessions
+from baselines.session.shared.batches import Batch
+from baselines.session.shared.neural import EveryEventRecommender
 
 
-class NextItNet(NeuralRecommender):
+class NextItNet(EveryEventRecommender):
     """Residual blocks of two dilated causal convolutions; every position predicts its next item (paper, section 3).
 
     Block with dilation l: x + relu(LN(conv_2l(relu(LN(conv_l(x)))))), convolutions of width ``kernel`` padded in
@@ -35,18 +34,6 @@ class NextItNet(NeuralRecommender):
 
     def build(self, n_items: int) -> nn.Module:
         return _Network(n_items, self.dim, self.dilations, self.kernel)
-
-    def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
-        """Weights N(0, .02), biases 0, scales of the layer norms 1."""
-        initialise_normal(network, rng)
-
-    def train_examples(self, train: Sessions, device: torch.device) -> Examples:
-        """Whole sessions."""
-        return Examples.of_sessions(train, self.max_length, device)
-
-    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
-        """Cross entropy over all items, averaged over the events of the batch."""
-        return loss_of_every_event(network, batch)
 
 
 class _Network(nn.Module):

@@ -10,12 +10,12 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from baselines.session.shared.batches import Batch, Examples
-from baselines.session.shared.neural import Dropout, NeuralRecommender, initialise_normal, loss_of_every_event
-from contracts import Sessions, UserError
+from baselines.session.shared.batches import Batch
+from baselines.session.shared.neural import Dropout, EveryEventRecommender
+from contracts import UserError
 
 
-class SASRec(NeuralRecommender):
+class SASRec(EveryEventRecommender):
     """Causal transformer blocks on item + position vectors; score = last state . item vector (paper, section III).
 
     x = dropped(sqrt(d) item + position); per block q = LN(x), x = q + dropped attention(q, x, x), x = LN(x),
@@ -42,18 +42,6 @@ class SASRec(NeuralRecommender):
         if self.dim % self.heads:
             raise UserError(f"sasrec: parameter 'dim': expected a multiple of heads = {self.heads}, found {self.dim}")
         return _Network(n_items, self.dim, self.max_length, self.blocks, self.heads, self.dropout)
-
-    def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
-        """Weights N(0, .02), biases 0, scales of the layer norms 1."""
-        initialise_normal(network, rng)
-
-    def train_examples(self, train: Sessions, device: torch.device) -> Examples:
-        """Whole sessions."""
-        return Examples.of_sessions(train, self.max_length, device)
-
-    def loss(self, network: nn.Module, batch: Batch) -> torch.Tensor:
-        """Cross entropy over all items, averaged over the events of the batch."""
-        return loss_of_every_event(network, batch)
 
 
 class _Network(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.files import write_whole
+from contracts.files import whole_folder, write_whole
 
 CHUNK = 1 << 20
 
@@ -64,21 +63,11 @@ def read_column(folder: Path, name: str) -> np.ndarray:
 
 @contextmanager
 def replace_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside ``target`` that takes its place when the block ends well.
+    """``whole_folder`` of a data set, after a tidying.
 
     The caller holds the data set's lock: what a killed process left behind is removed.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     for left in target.parent.glob(f".{target.name}.[0-9]*.*"):
         shutil.rmtree(left, ignore_errors=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    temporary.mkdir()
-    try:
+    with whole_folder(target) as temporary:
         yield temporary
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from benchmark.site.methods import described, pages
 from benchmark.tables import render, text
 from benchmark.tables.model import Block, Results, Row, Table, Verdict
 from contracts import UserError
-from contracts.files import write_whole
+from contracts.files import whole_folder, write_whole
 from contracts.progress import track
 
 ASSETS = ("site.css", "site.js")
@@ -40,16 +38,11 @@ def build(results: Results, settings: Settings, made: Path, out: Path) -> Path:
     """
     if out.exists() and not (out / ASSETS[0]).is_file() and any(out.iterdir()):
         raise UserError(f"{out}: expected a site or an empty folder, found something else there")
-    new = out.parent / f".{out.name}.{os.getpid()}.tmp"
     try:
-        Site(results, settings, made, new).write()
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(new, out)
+        with whole_folder(out) as new:
+            Site(results, settings, made, new).write()
     except OSError as error:
         raise UserError(f"{out}: cannot write the site: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return out / "index.html"
 
 

@@ -35,7 +35,9 @@ def ready(project: Path) -> Path:
 def test_cells_are_what_dvc_would_run(project):
     dvc_stages.choose("sample")
     found = cells.cells(TWO)
-    assert found[TWO[0]] == Cell("run@sample-sessions--pop", "sh method.sh pop runs/pop", ("runs/pop",))
+    assert found[TWO[0]] == Cell(
+        "run@sample-sessions--pop", "sh method.sh pop runs/pop", ("runs/pop",), ("prepared/sample-sessions",)
+    )
 
 
 def test_stages_run_together_and_dvc_is_clean(ready: Path):
@@ -93,10 +95,9 @@ def test_results_that_travel_land_whole_and_nowhere_else(project: Path, tmp_path
     there = tmp_path / "there"
     (there / "runs/pop").mkdir(parents=True)
     (there / "runs/pop/ranks").write_text("1")
-    cell = Cell("run@d--pop", "", ("runs/pop",))
     (project / "runs/pop").mkdir(parents=True)
     (project / "runs/pop/old").write_text("0")
-    cluster.unpack(cluster.pack(cell, there), cell, project)
+    cluster.unpack(cluster.pack(["runs/pop"], there), ["runs/pop"], project)
     assert [path.name for path in (project / "runs/pop").iterdir()] == ["ranks"]
     assert not list((project / ".cache").glob("unpack*"))
 
@@ -115,10 +116,11 @@ def test_methods_with_a_device_ask_for_a_gpu():
 
 @pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, tmp_path_factory):
-    """Two workers: one in our folder, one in a copy of it whose results must travel."""
+    """Two workers: one in our folder, one in a copy of it with other data: what it reads and makes must travel."""
     (ready / "method.sh").write_text(MEETS.replace("started", f"{ready}/met"))
     away = tmp_path_factory.mktemp("away")
     subprocess.run(["cp", "-r", f"{ready}/.", str(away)], check=True)
+    (away / "prepared/sample-sessions").write_text("other data")
     address_file = away / "scheduler.json"
     started = [
         subprocess.Popen(
@@ -150,6 +152,7 @@ def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, 
     assert {path.name: path.read_text() for path in (ready / "runs").iterdir()} == {
         "pop": "ranked by pop\n", "ar": "ranked by ar\n",
     }  # fmt: skip
+    assert (away / "prepared/sample-sessions").read_text() == "sample-sessions\n"
     assert json.loads(dvc("status", "--json")) == {}
 
 

@@ -141,6 +141,7 @@ class NeuralRecommender(SessionRecommender):
         """
         require_events(train, type(self).__name__.lower())
         train = without_unknown(train)
+        self._state = {"n_items": np.array([train.n_items])}
         checkpoint = self.checkpoint({name: getattr(train, name) for name in ("items", "times", "offsets")})
         saved = checkpoint.restore() or {}
         parts = hold_out(train, self.valid_fraction) if self.valid_fraction else None
@@ -154,16 +155,14 @@ class NeuralRecommender(SessionRecommender):
             network, rows = self._train(run, checkpoint, saved)
             curve = [*curve, *({"refit": 1.0, **row} for row in rows)] if parts else rows
         weights = {NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()}
-        self._state = {**weights, "epochs": np.array([epochs]), "n_items": np.array([train.n_items])}
+        self._state |= {**weights, "epochs": np.array([epochs])}
         self._network, self._history = network, curve
         return self
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         device = pick_device(self.device)
         network = self._ready(device)
-        known = without_unknown(prefixes)
-        if "n_items" in self._state:  # else it is watched while it learns, by prefixes of its own catalogue
-            known = replace(known, n_items=int(self._state["n_items"][0]))
+        known = replace(without_unknown(prefixes), n_items=int(self._state["n_items"][0]))
         examples = self.rank_examples(known, device)
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
@@ -277,22 +276,31 @@ def best_epoch(history: History) -> int:
     return 1 + max(range(len(history)), key=lambda e: history[e]["valid_mrr"], default=-1)
 
 
-def initialise_normal(network: nn.Module, rng: torch.Generator) -> None:
-    """Weights N(0, .02), biases 0, scales of layer norms 1."""
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
-        elif parameter.dim() == 1:
-            nn.init.ones_(parameter)
-        else:
-            nn.init.normal_(parameter, std=0.02, generator=rng)
+class EveryEventRecommender(NeuralRecommender):
+    """A model that learns whole sessions: every event with one before it is a target.
 
-
-def loss_of_every_event(network: Any, batch: Batch) -> torch.Tensor:
-    """Cross entropy over all items, averaged over a batch's events.
-
-    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)``. The padding, little of it,
-    is scored too: sizes then repeat, and bf16 on a CPU is slow at every size that it has not met.
+    The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)`` [n, n_items].
     """
-    scores = network.score(network.states(batch).flatten(0, 1))
-    return F.cross_entropy(scores.float(), batch.follow.flatten(), ignore_index=-1)
+
+    def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
+        """Weights N(0, .02), biases 0, scales of the layer norms 1."""
+        for name, parameter in network.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif parameter.dim() == 1:
+                nn.init.ones_(parameter)
+            else:
+                nn.init.normal_(parameter, std=0.02, generator=rng)
+
+    def train_examples(self, train: Sessions, device: torch.device) -> Examples:
+        """Whole sessions."""
+        return Examples.of_sessions(train, self.max_length, device)
+
+    def loss(self, network: Any, batch: Batch) -> torch.Tensor:
+        """Cross entropy over all items, averaged over the events of the batch.
+
+        The padding, little of it, is scored too: sizes then repeat, and bf16 on a CPU is slow at every size that it
+        has not met.
+        """
+        scores = network.score(network.states(batch).flatten(0, 1))
+        return F.cross_entropy(scores.float(), batch.follow.flatten(), ignore_index=-1)
