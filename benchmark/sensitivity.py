@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,10 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
 
     {"schema": 1, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
     and either unavailable (why) or split, train, points, seeds (how many), metrics: name -> {mean, sd, low, high}
-    (95% t interval over seeds) and difference: name -> {value, low, high, p} to the base model's default decoder,
-    paired over sessions (mean over seeds), p Holm-corrected over the data set's levels; published: name -> value
-    of the paper's Table 6 (another data set) where it has that level.
+    (95% t interval over seeds) and, but for the base model with its default decoder, difference: name -> the paired
+    test against that over sessions (mean over seeds; fields of benchmark.tables.model.PairedTest), Holm-corrected over
+    the data set's levels and metrics; published: name -> value of the paper's Table 6 (another data set) where it has
+    that level.
     Raises UserError where a cell of the profile was not run.
     """
     cells = settings.ablation_cells(profile)
@@ -87,23 +89,20 @@ def _level(cell: dict[str, Any], decoder: str) -> Level:
 
 
 def _differences(folder: Path, data: str, levels: Sequence[Level]) -> None:
-    """Add ``difference`` to the base model to every level of a data set, if the base was run."""
+    """Add ``difference`` to the base model to every other level of a data set, if the base was run."""
     bases = [level for level in levels if level["cell"] == BASE and "metrics" in level]
     if not bases:
         return
     base = _columns(folder, data, BASE, bases[0]["decoder"])
-    measured = [level for level in levels if "metrics" in level]
-    for name in METRICS:
-        tests = [
-            paired(_columns(folder, data, level["cell"], level["decoder"])[name], base[name]) for level in measured
-        ]
-        same = [level["cell"] == BASE and level["decoder"] == bases[0]["decoder"] for level in measured]
-        p = holm(np.array([np.nan if equal else test.t_p for equal, test in zip(same, tests, strict=True)]))
-        for level, test, corrected, equal in zip(measured, tests, p, same, strict=True):
-            level.setdefault("difference", {})[name] = {
-                "value": test.difference, "low": test.low, "high": test.high,
-                "p": None if equal else float(corrected),
-            }  # fmt: skip
+    tests = []
+    for level in levels:
+        if "metrics" in level and (level["cell"], level["decoder"]) != (BASE, bases[0]["decoder"]):
+            own = _columns(folder, data, level["cell"], level["decoder"])
+            tests += [(level, name, paired(own[name], base[name])) for name in METRICS]
+    t, w = (holm(np.array([getattr(test, part) for _, _, test in tests])) for part in ("t_p", "wilcoxon_p"))
+    for i, (level, name, test) in enumerate(tests):
+        corrected = {"t_holm": float(t[i]), "wilcoxon_holm": float(w[i])}
+        level.setdefault("difference", {})[name] = {"against": BASE, **asdict(test), **corrected}
 
 
 def _columns(folder: Path, data: str, cell: str, decoder: str) -> dict[str, np.ndarray]:
@@ -162,15 +161,15 @@ def _mean(metric: dict[str, Any]) -> str:
 
 def _difference(level: Level) -> str:
     found = level.get("difference", {}).get(MAIN)
-    if found is None or found["p"] is None:
+    if found is None:
         return ""
-    star = "*" if found["p"] < LEVEL else ""
-    return f"{found['value']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]{star}"
+    star = "*" if found["t_holm"] < LEVEL else ""
+    return f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]{star}"
 
 
 def forest(result: dict[str, Any]) -> Figure:
     """Difference of every level to the base in the main metric, with its interval: one column per data set."""
-    levels = [level for level in result["levels"] if level.get("difference", {}).get(MAIN, {}).get("p") is not None]
+    levels = [level for level in result["levels"] if MAIN in level.get("difference", {})]
     data = list(dict.fromkeys(level["data"] for level in levels))
     names = list(dict.fromkeys((level["factor"], level["label"]) for level in levels))
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
@@ -183,11 +182,11 @@ def forest(result: dict[str, Any]) -> Figure:
                 if level["data"] != name:
                     continue
                 found = level["difference"][MAIN]
-                sure = found["p"] < LEVEL
-                colour = EVEN if not sure else BETTER if found["value"] > 0 else WORSE
+                sure = found["t_holm"] < LEVEL
+                colour = EVEN if not sure else BETTER if found["difference"] > 0 else WORSE
                 y = names.index((level["factor"], level["label"]))
                 axes.plot([found["low"], found["high"]], [y, y], color=colour, lw=1.6)
-                axes.plot(found["value"], y, "o" if sure else "|", color=colour, ms=4 if sure else 7)
+                axes.plot(found["difference"], y, "o" if sure else "|", color=colour, ms=4 if sure else 7)
             axes.set(title=name, xlabel=f"difference in {MAIN}")
             axes.grid(axis="y", lw=0.3)
         grid[0].set_yticks(range(len(names)), [f"{factor}: {label}" for factor, label in names])

@@ -36,9 +36,9 @@ def _of(data: str, main: str, levels: list[dict[str, Any]]) -> Ablated:
     effects = []
     for level in levels:
         found = level.get("difference", {}).get(main)
-        if found is not None and found["p"] is not None:  # the base differs from itself by nothing
+        if found is not None:  # the base differs from itself by nothing
             label = f"{level['factor']}: {level['label']}"
-            effects.append((label, found["value"], found["low"], found["high"]))
+            effects.append((label, found["difference"], found["low"], found["high"]))
     title = f"Each change's difference to the base model, 95% intervals: {data}"
     figure = svg(forest(effects, f"difference of {main}", title), title) if effects else ""
     return Ablated(data, main, levels, figure)

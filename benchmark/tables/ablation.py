@@ -11,7 +11,7 @@ from benchmark import published
 from benchmark.data import registry
 from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
 from benchmark.tables.measured import Measured
-from benchmark.tables.model import Block, Cell, Row
+from benchmark.tables.model import Block, Cell, PairedTest, Row
 from benchmark.tables.ranking import judged
 
 
@@ -49,16 +49,24 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured) -
 
 def _row(declared: Declaration, chosen: BlockDeclaration, name: str, level: dict[str, Any] | None) -> Row:
     metrics = (level or {}).get("metrics", {})
-    cells = [_cell(declared, chosen, name, metric, metrics.get(metric)) for metric in declared.metrics]
+    tests = (level or {}).get("difference", {})
+    cells = [
+        _cell(declared, chosen, name, metric, metrics.get(metric), tests.get(metric)) for metric in declared.metrics
+    ]
     note = (level or {}).get("unavailable", "" if level else "not run")
     return Row(method=name, label=name, seeded=True if metrics else None, cells=cells, note=note)
 
 
 def _cell(
-    declared: Declaration, chosen: BlockDeclaration, name: str, metric: str, found: dict[str, Any] | None
+    declared: Declaration,
+    chosen: BlockDeclaration,
+    name: str,
+    metric: str,
+    found: dict[str, Any] | None,
+    test: dict[str, Any] | None,
 ) -> Cell:
     known = published.lookup(chosen.data, published.ABLATION, name, metric)
     if found is None:
         return judged(declared, chosen, name, metric, known, None, {})
-    filled = {"low": found["low"], "high": found["high"]}
+    filled = {"low": found["low"], "high": found["high"], "test": None if test is None else PairedTest(**test)}
     return judged(declared, chosen, name, metric, known, {"mean": found["mean"]}, filled)

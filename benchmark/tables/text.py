@@ -10,10 +10,8 @@ GENERATED_NOTE = "Generated data: nothing in this table is comparable with the p
 COSTS = ("fit s", "rank s", "peak MB")
 COST_NOTE = "Seconds are summed over slices; fit includes compiling on first use. Peak memory is the whole process's."
 MARKS = "{best} the best value, {second} the second"
-TESTS = (
-    ", each with all that do not differ from it significantly; "
-    "* differs from {against} (paired t-test over {unit}, Holm-corrected, p < .05)"
-)
+TIES = ", each with all that do not differ from it significantly"
+TESTS = "* differs from {against} (paired t-test over {unit}, Holm-corrected, p < .05)"
 UNITS = {"evaluation points": "sessions", "test users": "users"}
 
 
@@ -87,9 +85,11 @@ def statistics(table: Table, block: Block, best: str, second: str) -> str:
     """What the marks of a block mean; empty where it has none."""
     if table.kind == "parameters":
         return "No difference to the published values." if not comparisons(table, block) else ""
-    if not any(cell.mark for row in block.rows for cell in row.cells):
+    cells = [cell for row in block.rows for cell in row.cells]
+    marked, tested = any(cell.mark for cell in cells), any(cell.test for cell in cells)
+    if not marked and not tested:
         return ""
     against = next((row.label for row in block.rows if row.method == table.against), table.against or "")
-    tested = any(cell.test for row in block.rows for cell in row.cells)
-    words = MARKS + (TESTS if tested else "") + "."
+    parts = [MARKS + TIES * tested] * marked + [TESTS] * tested
+    words = "; ".join(parts) + "."
     return words.format(best=best, second=second, against=against, unit=UNITS.get(block.unit, block.unit))

@@ -30,9 +30,9 @@ LEAVES = {"path", "rect", "use", "circle"}  # SVG elements without content: clos
 LEVELS = [
     {"data": "sample-sessions", "factor": "K", "label": label, "cell": label, "published": {"MRR@20": 0.3}, **found}
     for label, found in (
-        ("base", {"metrics": {"MRR@20": {"mean": 0.31, "sd": 0.01}}, "difference": {"MRR@20": {"p": None}}}),
+        ("base", {"metrics": {"MRR@20": {"mean": 0.31, "sd": 0.01}}}),
         ("8", {"metrics": {"MRR@20": {"mean": 0.29, "sd": None}},
-               "difference": {"MRR@20": {"value": -0.02, "low": -0.03, "high": -0.01, "p": 0.004}}}),
+               "difference": {"MRR@20": {"difference": -0.02, "low": -0.03, "high": -0.01, "t_holm": 0.004}}}),
         ("64", {"unavailable": "too few items"}),
     )
 ]  # fmt: skip
