@@ -19,13 +19,13 @@ from benchmark.ablate import METRICS
 from benchmark.grid import BASE
 from benchmark.settings import Settings
 from benchmark.significance import LEVEL, contributions, holm, paired
+from benchmark.tables.ablation import SCHEMA
 from benchmark.tables.verdict import t_interval
 from contracts import UserError
 from contracts.files import write_whole
 
 MAIN = "MRR@20"
 """The metric of the forest plot and of the orderings."""
-SCHEMA = 1
 BETTER, WORSE, EVEN = "#2f8fce", "#d9662b", "#777777"
 PAPER_ON = "retail"
 """The data set of the paper's Table 6."""
@@ -36,7 +36,7 @@ Level = dict[str, Any]
 def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
     """Every level of every factor, from the cells under ``folder`` that were run.
 
-    {"schema": 1, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
+    {"schema": 2, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
     and either unavailable (why) or split, train, points, seeds (how many), metrics: name -> {mean, sd, low, high}
     (95% t interval over seeds) and, but for the base model with its default decoder, difference: name -> the paired
     test against that over sessions (mean over seeds; fields of benchmark.tables.model.PairedTest), Holm-corrected over

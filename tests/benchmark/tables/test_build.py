@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark import settings
-from benchmark.tables import model
+from benchmark.tables import model, render
 from benchmark.tables.build import build
 from benchmark.tables.declaration import BlockDeclaration, Declaration, declarations
 from benchmark.tables.measured import Measured
@@ -164,17 +164,25 @@ def test_ablations_fill_table_6(tmp_path) -> None:
     path = tmp_path / "ablations/compared/ablations.json"
     path.parent.mkdir(parents=True)
     empty = {"data": "sample-sessions", "factor": "partition", "label": "pq", "cell": "pq", "unavailable": "why"}
-    path.write_text(json.dumps({"levels": [level, empty]}))
+    test = {"against": "base", "difference": -0.01, "low": -0.02, "high": -0.001, "effect": -0.2, "units": 30,
+            "t_p": 0.01, "wilcoxon_p": 0.02, "t_holm": 0.03, "wilcoxon_holm": 0.04}  # fmt: skip
+    level["difference"] = {"MRR@20": test}
+    path.write_text(json.dumps({"schema": 2, "levels": [level, empty]}))
     results = build([declarations()["6"]], Measured([tmp_path]), settings.load(), "sample", {})
     blocks = {block.data: block for block in results.tables[0].blocks}
     assert [name for name, block in blocks.items() if block.shown] == ["sample-sessions"]
     found = {row.method: row for row in blocks["sample-sessions"].rows}
     cell = found["partition: opq"].cells[1]
     assert (cell.metric, cell.ours, cell.low, cell.verdict) == ("MRR@20", 0.3, 0.28, Verdict.NOT_COMPARABLE)
+    assert cell.significant
+    assert "* differs from the base model (paired t-test over sessions" in render.FORMATS["md"](results)
     assert found["partition: pq"].note == "why"
     paper = {row.method: row for row in blocks["retail"].rows}["partition: opq"].cells[1]
     assert paper.expected is not None
     assert (paper.expected.value, paper.verdict) == (0.35937, Verdict.NOT_RUN)
+    path.write_text(json.dumps({"schema": 1, "levels": [level]}))
+    with pytest.raises(UserError, match="compared ablations: expected schema 2, found 1; make them again"):
+        build([declarations()["6"]], Measured([tmp_path]), settings.load(), "sample", {})
 
 
 def test_density_rows_are_judged_over_seeds(tmp_path) -> None:

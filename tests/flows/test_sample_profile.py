@@ -1,0 +1,43 @@
+"""The whole sample profile in a fresh copy: every table, every kind of figure, the site."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.chaos import copy, environment
+
+TABLES = ("1", "2", "3", "4", "5", "6", "7")  # 10 holds settings of the paper's own data
+
+
+@pytest.mark.slow
+def test_the_sample_profile_makes_every_table_figure_and_page(tmp_path: Path):
+    folder = copy(tmp_path)
+
+    def command(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=folder, env=environment(folder), capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stderr[-3000:]}"
+        return done.stdout
+
+    command("flows.repro", "--profile", "sample", "--workers", "2")
+    made = folder / "results/generated/sample"
+    results = json.loads((made / "tables/results.json").read_text())
+    for table in results["tables"]:
+        if table["id"] in TABLES:
+            ours = [cell["ours"] for block in table["blocks"] for row in block["rows"] for cell in row["cells"]]
+            assert any(value is not None for value in ours), table["id"]
+    for kind in ("md", "csv", "tex"):
+        assert (made / f"tables/tables.{kind}").stat().st_size > 1000
+    figures = {path.stem for path in (made / "figures").glob("*.pdf")}
+    assert figures == {path.stem for path in (made / "figures").glob("*.png")}
+    shown = {name.rpartition("-")[2] for name in figures}
+    assert shown == {"k", "cost", "groups", "learning", "slices", "differences", "figure4", "figure5", "bandwidth"}
+    assert (made / "ablations/compared/forest.svg").is_file()
+    pages = {path.relative_to(made / "site").as_posix() for path in (made / "site").rglob("*.html")}
+    assert {"index.html", "ablations.html", "illustrated.html", *(f"tables/{name}.html" for name in TABLES)} <= pages
+    assert sum(page.startswith("runs/") for page in pages) == 14  # one per method and data set
+    command("benchmark.cli", "verify", "--profile", "sample")
