@@ -1,8 +1,9 @@
 """``python -m tests.flows.chaos [--kills N]``: kill -9 at random moments, run again, compare with an undisturbed run.
 
 Two copies of the project run the same cells. In one, the server, the worker or a stage is killed again and
-again, each time followed by another run from the UI's side. At the end both must hold the same ranked lists
-and metrics, no process may be left, and no run may still be called running. Prints the time lost.
+again, each time followed by another run from the UI's side; when all is done before the last kill, its results
+are compared and thrown away, and it starts anew. Each time and at the end both must hold the same ranked lists and
+metrics; no process may be left, and no run may still be called running. Prints the time lost.
 """
 
 import argparse
@@ -107,15 +108,19 @@ class Chaos:
                 return process
         return None
 
-    def strike(self, victim: str) -> str:
-        """Start a run, kill the victim at a random moment of it, and wait until nothing of that run is left."""
+    def strike(self, victim: str) -> bool:
+        """Start a run, kill the victim at a random moment of it, and wait until nothing of that run is left.
+
+        False where the run ended before.
+        """
         api = self.serve()
         run = api.create(FLOW, **self.parameters)
-        until(lambda: self.find("stage") or api.state(run)["type"] == "COMPLETED", 120, "a stage at work")
-        time.sleep(float(self.rng.uniform(0, 6)))
+        for seconds in (0.0, float(self.rng.uniform(0, 6))):
+            time.sleep(seconds)
+            until(lambda: self.find("stage") or api.state(run)["type"] == "COMPLETED", 120, "a stage at work")
         process = self.find(victim)
-        if process is None:
-            return "nothing to kill: done already"
+        if process is None or api.state(run)["type"] == "COMPLETED":
+            return False
         process.kill()
         if victim == "stage":
             api.wait(run, "FAILED", "CRASHED", "COMPLETED")
@@ -123,7 +128,13 @@ class Chaos:
             assert self.ui is not None
             assert self.ui.wait(90) == 2, "flows.ui must say what died and end"
             until(lambda: not living(self.folder), 60, "nothing left of the killed run")
-        return f"killed the {victim}"
+        return True
+
+    def forget(self) -> None:
+        """Throw away what was made, so that the next run begins at the beginning."""
+        for name in ("results/generated", ".dvc/cache", ".cache/checkpoints"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "dvc.lock").unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Run to the end, see that no run is called running, stop."""
@@ -149,24 +160,37 @@ def chaos(kills: int, methods: list[str], seed: int) -> dict[str, Any]:
         with Chaos(calm, parameters, rng) as undisturbed:
             undisturbed.finish()
         calm_seconds = time.monotonic() - began
-        began = time.monotonic()
+        expected = results(calm)
+        assert expected, "the undisturbed run must have results"
+        began, struck, rounds = time.monotonic(), 0, 1
         with Chaos(wild, parameters, rng) as disturbed:
-            for number in range(kills):
-                victim = list(VICTIMS)[number % len(VICTIMS)]
-                said = disturbed.strike(victim)
-                sys.stderr.write(f"chaos: {number + 1} of {kills}: {said}\n")
+            while struck < kills:
+                victim = list(VICTIMS)[struck % len(VICTIMS)]
+                if disturbed.strike(victim):
+                    struck += 1
+                    sys.stderr.write(f"chaos: {struck} of {kills}: killed the {victim}\n")
+                else:
+                    disturbed.finish()
+                    compare(expected, results(wild))
+                    disturbed.forget()
+                    rounds += 1
+                    sys.stderr.write("chaos: all done and as expected; once more from the beginning\n")
             disturbed.finish()
         wild_seconds = time.monotonic() - began
-        expected, found = results(calm), results(wild)
-    assert expected, "the undisturbed run must have results"
-    assert found == expected, f"results differ: {sorted(set(expected.items()) ^ set(found.items()))}"
+        compare(expected, results(wild))
     return {
         "kills": kills,
+        "rounds": rounds,
         "results": len(expected),
         "undisturbed_seconds": round(calm_seconds, 1),
         "disturbed_seconds": round(wild_seconds, 1),
-        "lost_seconds_per_kill": round((wild_seconds - calm_seconds) / max(kills, 1), 1),
+        "lost_seconds_per_kill": round((wild_seconds - rounds * calm_seconds) / max(kills, 1), 1),
     }
+
+
+def compare(expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raises AssertionError naming what differs."""
+    assert found == expected, f"results differ: {sorted(set(expected.items()) ^ set(found.items()))}"
 
 
 def main() -> int:
