@@ -1,12 +1,13 @@
-"""Write the figures of a kept benchmark report into docs/performance.md: ``python -m benchmark.bench_page [REPORT]``.
+"""Write the figures of kept benchmark reports into docs/performance.md: ``python -m benchmark.bench_page [REPORT]``.
 
-Between ``<!-- figures: NAME -->`` and ``<!-- end -->`` stands what ``BLOCKS[NAME]`` makes of the report, by default the
-newest one under results/reported/bench; every table names its section of it. The text around is written by hand.
-Curves go to docs/performance/scaling.png.
+Between ``<!-- figures: NAME -->`` and ``<!-- end -->`` stands what ``BLOCKS[NAME]`` makes of that section, by default
+of the newest report under results/reported/bench that has it; every table names its report. The text around is written
+by hand. Curves go to docs/performance/scaling.png.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,15 +24,15 @@ BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTAL
 Report = Mapping[str, Any]
 
 
-def newest(root: Path) -> Path:
-    """The latest kept report that has sections; raises UserError where there is none."""
+def kept(root: Path) -> dict[str, Report]:
+    """Name -> kept report that has sections, the newest first; raises UserError where there is none."""
+    found = {}
     for path in sorted((root / KEPT).glob("2*.json"), reverse=True):
-        try:
-            read(path)
-        except UserError:
-            continue  # kept before reports had sections
-        return path
-    raise UserError(f"{root / KEPT}: expected a report of python -m benchmark.bench with sections, found none")
+        with contextlib.suppress(UserError):  # kept before reports had sections
+            found[path.name] = read(path)
+    if not found:
+        raise UserError(f"{root / KEPT}: expected a report of python -m benchmark.bench with sections, found none")
+    return found
 
 
 def number(value: Any) -> str:
@@ -113,49 +114,60 @@ BLOCKS: dict[str, Callable[[Any], str]] = {
 """One block per section of the report."""
 
 
-def machine(report: Report, name: str) -> str:
-    """What the figures were measured on."""
-    about = report["machine"]
-    return (f"Report `{KEPT}/{name}`, {report['time'][:10]}, code {report['code'][:12]}: {about['processor']}, "
-            f"{about['cores']} cores, {report['threads']} threads, {about['system']}, torch "
-            f"{report['packages']['torch']}.")  # fmt: skip
+def machine(reports: Mapping[str, Report]) -> str:
+    """What the figures were measured on, report by report."""
+    return "\n".join(
+        f"* `{KEPT}/{name}`, {report['time'][:10]}, code {report['code'][:12]}: {report['machine']['processor']}, "
+        f"{report['machine']['cores']} cores, {report['threads']} threads, {report['machine']['system']}, torch "
+        f"{report['packages']['torch']}"
+        for name, report in reports.items()
+    )
 
 
-def block(section: str, report: Report) -> str:
-    """What a section's block says: its table and how it was measured, or that the report has none."""
-    found = report["sections"].get(section)
-    if found is None:
-        reason = report.get("failed", {}).get(section, "it was not asked for")
-        return f"Not in this report ({reason}): `python -m benchmark.bench {section}`."
-    how = f"Section `{section}`: best of {found['repeats']}, load before {found['load before']}"
+def newest(reports: Mapping[str, Report], section: str) -> str | None:
+    """The name of the first report that has a section."""
+    return next((name for name, report in reports.items() if section in report["sections"]), None)
+
+
+def block(section: str, reports: Mapping[str, Report]) -> str:
+    """What a section's block says: its table and how it was measured, or that no report has it."""
+    name = newest(reports, section)
+    if name is None:
+        reasons = [report.get("failed", {}).get(section) for report in reports.values()]
+        reason = next(filter(None, reasons), "it was not asked for")
+        return f"Not measured ({reason}): `python -m benchmark.bench {section}`."
+    found = reports[name]["sections"][section]
+    how = f"Section `{section}` of `{name}`: best of {found['repeats']}, load before {found['load before']}"
     spread = sorted(found["spread"].values())
     if spread:
         how += f", median spread of its figures {spread[len(spread) // 2]:.1%}"
     return f"{BLOCKS[section](found['results'])}\n\n{how}."
 
 
-def rendered(text: str, report: Report, name: str) -> str:
+def rendered(text: str, reports: Mapping[str, Report]) -> str:
     """The page with every block anew; raises UserError for a block of another name."""
+    shown = {newest(reports, section) for section in BLOCKS}
 
     def fill(match: re.Match[str]) -> str:
         if match[2] != "machine" and match[2] not in BLOCKS:
             raise UserError(f"{PAGE}: expected a block of {', '.join(BLOCKS)} or machine, found {match[2]}")
-        body = machine(report, name) if match[2] == "machine" else block(match[2], report)
-        return f"{match[1]}{body}\n{match[3]}"
+        of = {name: report for name, report in reports.items() if name in shown}
+        return f"{match[1]}{machine(of) if match[2] == 'machine' else block(match[2], reports)}\n{match[3]}"
 
     return BLOCK.sub(fill, text)
 
 
 def write(root: Path, path: Path | None = None) -> list[Path]:
-    """Fill the page of a project from a report (default: the newest kept); returns the files written."""
-    path = path or newest(root)
-    report, page = read(path), root / PAGE
-    written = [write_whole(page, rendered(page.read_text(encoding="utf-8"), report, path.name))]
-    if "scaling" in report["sections"]:
+    """Fill the page of a project from one report (default: from all that are kept); returns the files written."""
+    reports = kept(root) if path is None else {path.name: read(path)}
+    page = root / PAGE
+    written = [write_whole(page, rendered(page.read_text(encoding="utf-8"), reports))]
+    if name := newest(reports, "scaling"):
         from benchmark.figures.scaling import curves
         from benchmark.figures.style import png
 
-        written.append(write_whole(root / CURVES, png(curves(report["sections"]["scaling"]["results"]["rows"]))))
+        rows = reports[name]["sections"]["scaling"]["results"]["rows"]
+        written.append(write_whole(root / CURVES, png(curves(rows))))
     return written
 
 

@@ -1,9 +1,8 @@
-"""benchmark.bench_page: every figure on the page comes from the report, and the committed page from the newest one."""
+"""benchmark.bench_page: every figure on the page comes from the report, and the committed page from the kept ones."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +49,29 @@ def test_blocks_are_filled_and_the_text_stays(tmp_path: Path) -> None:
     found = page.read_text(encoding="utf-8")
     assert found.startswith("# Page\n\nby hand\n\n")
     assert "old" not in found
-    assert "2026-01-02T030405Z.json" in found, "the newest report that has sections"
+    assert "`results/reported/bench/2026-01-02T030405Z.json`" in found, "the newest report that has sections"
+    assert "Section `ceilings` of `2026-01-02T030405Z.json`:" in found
     assert "| bf16 product GFLOP/s | 192 |" in found
     assert "best of 2, load before 0.5, median spread of its figures 3.1%" in found
     assert "| emde | catalogue, items | 200,000,000 | – |" in found
-    assert "Not in this report (UserError: rsc15-100k is not prepared)" in found
-    assert "Not in this report (it was not asked for)" in found
+    assert "Not measured (UserError: rsc15-100k is not prepared)" in found
+    assert "Not measured (it was not asked for)" in found
     assert curves.read_bytes().startswith(b"\x89PNG")
     bench_page.write(root)
     assert page.read_text(encoding="utf-8") == found, "written twice it is the same"
+    later = {**REPORT, "sections": {"ceilings": {**REPORT["sections"]["ceilings"], "repeats": 3}}}
+    (root / bench_page.KEPT / "2026-01-04T000000Z.json").write_text(json.dumps(later), encoding="utf-8")
+    bench_page.write(root)
+    found = page.read_text(encoding="utf-8")
+    assert "Section `ceilings` of `2026-01-04T000000Z.json`: best of 3" in found
+    assert "Section `scaling` of `2026-01-02T030405Z.json`" in found, "the newest report that has the section"
 
 
 def test_unknown_blocks_and_missing_reports_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nonsense"):
-        bench_page.rendered("<!-- figures: nonsense -->\n<!-- end -->", REPORT, "x.json")
+        bench_page.rendered("<!-- figures: nonsense -->\n<!-- end -->", {"x.json": REPORT})
     with pytest.raises(UserError, match="found none"):
-        bench_page.newest(tmp_path)
+        bench_page.kept(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +87,8 @@ def test_every_section_has_a_block_on_the_page(project: Path) -> None:
     assert {name for _, name, _ in bench_page.BLOCK.findall(text)} == {"machine", *bench.SECTIONS}
 
 
-def test_the_committed_page_is_made_from_the_newest_report(project: Path) -> None:
-    path = bench_page.newest(project)
+def test_the_committed_page_is_made_from_the_kept_reports(project: Path) -> None:
+    reports = bench_page.kept(project)
     text = (project / bench_page.PAGE).read_text(encoding="utf-8")
-    assert bench_page.rendered(text, bench_page.read(path), path.name) == text
-    assert re.search(re.escape(path.name), text)
+    assert bench_page.rendered(text, reports) == text
+    assert next(iter(reports)) in text, "the newest"
