@@ -24,9 +24,9 @@ BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTAL
 Report = Mapping[str, Any]
 
 
-def kept(root: Path) -> dict[str, Report]:
+def kept(root: Path) -> Mapping[str, Report]:
     """Name -> kept report that has sections, the newest first; raises UserError where there is none."""
-    found = {}
+    found: dict[str, Report] = {}
     for path in sorted((root / KEPT).glob("2*.json"), reverse=True):
         with contextlib.suppress(UserError):  # kept before reports had sections
             found[path.name] = read(path)
