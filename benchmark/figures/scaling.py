@@ -34,7 +34,8 @@ def curves(rows: Sequence[dict[str, Any]]) -> Figure:
                 _line(axes, rows, "emde", name, "lookup ms/query", color=GREY, marker="x", label="EMDE: look-up alone")
                 axes.set_xlabel(name)
             axes.set(xscale="log", yscale="log")
-            sizes = sorted({one["size"] for one in rows if one["axis"] == name})
+            first = next(one["method"] for one in rows if one["axis"] == name)  # the others' sizes would crowd
+            sizes = sorted({one["size"] for one in rows if one["axis"] == name and one["method"] == first})
             axes.set_xticks(
                 sizes, [f"{size:,}" if size < 1000 else f"{size:.0e}".replace("e+0", "e") for size in sizes]
             )
