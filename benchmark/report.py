@@ -1,4 +1,4 @@
-"""Keep measured results: ``python -m benchmark.report PROFILE`` copies a profile's tables to results/reported/.
+"""Keep measured results: ``python -m benchmark.report PROFILE`` copies its tables and figures to results/reported/.
 
 ``results.json`` among them holds every run's record, metrics and intervals; the lists are not kept. Then
 ``python -m benchmark.numbers REASON`` records which kept values changed.
@@ -14,12 +14,13 @@ from benchmark.cli_options import one_argument
 from benchmark.data.root import project_root
 from benchmark.tables import results_dir
 from contracts import UserError
+from contracts.files import whole_folder
 
 KEPT = ("tables.md", "tables.csv", "tables.tex", "results.json")
 
 
 def keep(profile: str) -> Path:
-    """Copy a profile's tables; returns the folder. Raises UserError if nothing was run."""
+    """Copy a profile's tables, and its figures as PNG; returns the folder. Raises UserError if nothing was run."""
     source, target = results_dir(profile) / "tables", project_root() / "results/reported" / profile
     if not source.is_dir():
         raise UserError(
@@ -28,6 +29,9 @@ def keep(profile: str) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         shutil.copyfile(source / name, target / name)
+    with whole_folder(target / "figures") as figures:
+        for path in sorted((source.parent / "figures").glob("*.png")):
+            shutil.copyfile(path, figures / path.name)
     return target
 
 

@@ -82,9 +82,11 @@ def _finish(figure: Figure, axes: Axes, title: str) -> Figure:
 def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], title: str) -> Figure:
     """A column of panels per method: loss over epochs and, where one was watched, the validation metric below.
 
-    curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid": ...}; thin lines are runs, the thick
-            one their mean over the epochs that all have
+    curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid" or "valid_mrr": ...}; thin lines are runs,
+            the thick one their mean over the epochs that all have. A second training on all of train ("refit"), whose
+            epochs the first one chose, is not drawn
     """
+    curves = {label: [_first_training(run) for run in runs] for label, runs in curves.items()}
     watched = [name for name in ("loss", "valid") if any(name in runs[0][0] for runs in curves.values())]
     columns = min(COLUMNS, len(curves))
     bands = -(-len(curves) // columns)
@@ -101,6 +103,11 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
             axes.set_title(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
+
+
+def _first_training(run: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    renamed = ({"valid" if name == "valid_mrr" else name: value for name, value in row.items()} for row in run)
+    return [row for row in renamed if not row.get("refit")]
 
 
 def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str) -> None:

@@ -51,6 +51,15 @@ def test_a_learning_curve_is_the_mean_of_the_epochs_that_all_runs_have() -> None
     assert shown[1].get_lines()[-1].get_xydata().tolist() == [[1, 4.0], [2, 2.0], [3, 4 / 3]]
 
 
+def test_the_second_training_on_all_of_train_is_no_part_of_the_curve() -> None:
+    chosen = [{"epoch": float(e), "loss": 4.0 / e, "valid_mrr": e / 10} for e in (1, 2, 3)]
+    refit = [{"refit": 1.0, "epoch": float(e), "loss": 3.0 / e} for e in (1, 2)]
+    figure = learning_curves({"a": [[*chosen, *refit]]}, "title")
+    loss, valid = [axes.get_lines()[-1].get_xydata().tolist() for axes in figure.axes if axes.get_visible()]
+    assert loss == [[1, 4.0], [2, 2.0], [3, 4 / 3]]
+    assert valid == [[1, 0.1], [2, 0.2], [3, 0.3]]
+
+
 def test_the_front_is_what_no_other_beats_in_both() -> None:
     methods = [Priced("slow", 9, 0.9), Priced("fast", 1, 0.2), Priced("beaten", 5, 0.1), Priced("good", 2, 0.5)]
     assert [p.label for p in front(methods)] == ["fast", "good", "slow"]
