@@ -33,12 +33,15 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return out
 
 
-def one_argument(program: str, what: str, work: Callable[[str], str]) -> int:
-    """``python -m benchmark.<program> ARGUMENT``: print what ``work`` makes of it; 2 for a UserError."""
+COUNTS = ("no arguments", "one argument", "two arguments")
+
+
+def arguments(program: str, count: int, what: str, work: Callable[..., str]) -> int:
+    """``python -m benchmark.<program> ARGUMENT ...``: print what ``work`` makes of ``count`` of them; 2 if it fails."""
     try:
-        if len(sys.argv) != 2:
-            raise UserError(f"expected one argument, {what}; found {len(sys.argv) - 1}")
-        sys.stdout.write(f"{work(sys.argv[1])}\n")
+        if len(sys.argv) != 1 + count:
+            raise UserError(f"expected {COUNTS[count]}, {what}; found {len(sys.argv) - 1}")
+        sys.stdout.write(f"{work(*sys.argv[1:])}\n")
     except UserError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return 2

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import store
+from benchmark.cli_options import arguments
 from benchmark.evaluate import evaluate
 from contracts import UserError
 from contracts.files import write_whole
@@ -52,9 +53,10 @@ def collect(runs: Path, out: Path) -> int:
     folders = store.find_runs(runs)
     table, records = _read(out)
     for folder in folders:
-        found = row(evaluate(folder))
+        result = evaluate(folder)
+        found = row(result)
         key = tuple(found[name] for name in KEY)
-        table[key], records[key] = found, store.read_record(folder)
+        table[key], records[key] = found, result["run"]
     order = sorted(table, key=lambda key: (key[:4], table[key]["seed"], key[4]))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
@@ -84,17 +86,12 @@ def _read(out: Path) -> tuple[dict[tuple[str, ...], dict[str, str]], dict[tuple[
 
 def main() -> int:
     """Entry point; two arguments."""
-    try:
-        if len(sys.argv) != 3:
-            raise UserError(
-                f"expected two arguments, a folder of runs and where to keep them; found {len(sys.argv) - 1}"
-            )
-        count = collect(Path(sys.argv[1]), Path(sys.argv[2]))
-    except UserError as error:
-        sys.stderr.write(f"collect: {error}\n")
-        return 2
-    sys.stdout.write(f"{count} runs kept in {sys.argv[2]}\n")
-    return 0
+    return arguments(
+        "collect",
+        2,
+        "a folder of runs and where to keep them",
+        lambda runs, out: f"{collect(Path(runs), Path(out))} runs kept in {out}",
+    )
 
 
 if __name__ == "__main__":

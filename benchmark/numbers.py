@@ -16,7 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmark.cli_options import one_argument
+from benchmark.cli_options import arguments
 from benchmark.data.root import project_root
 from benchmark.tables.measured import read_json
 from contracts import UserError
@@ -90,8 +90,9 @@ def record(root: Path, reason: str) -> int:
 
 def main() -> int:
     """Entry point; one argument, the reason."""
-    return one_argument(
+    return arguments(
         "numbers",
+        1,
         "the reason of the changes",
         lambda reason: f"{record(project_root(), reason)} values written to {FIRST} and {LOG}",
     )

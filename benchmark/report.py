@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmark.cli_options import one_argument
+from benchmark.cli_options import arguments
 from benchmark.data.root import project_root
 from benchmark.tables import results_dir
 from contracts import UserError
@@ -37,7 +37,7 @@ def keep(profile: str) -> Path:
 
 def main() -> int:
     """Entry point; one argument, the profile."""
-    return one_argument("report", "the profile", lambda profile: str(keep(profile)))
+    return arguments("report", 1, "the profile", lambda profile: str(keep(profile)))
 
 
 if __name__ == "__main__":

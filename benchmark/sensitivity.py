@@ -19,7 +19,7 @@ from benchmark.ablate import METRICS
 from benchmark.grid import BASE
 from benchmark.settings import Settings
 from benchmark.significance import LEVEL, contributions, holm, paired
-from benchmark.tables.ablation import SCHEMA
+from benchmark.tables.measured import COMPARED_SCHEMA
 from benchmark.tables.verdict import t_interval
 from contracts import UserError
 from contracts.files import write_whole
@@ -60,7 +60,7 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
                 head = {"data": data, "factor": factor, "label": label, "cell": cell}
                 levels.append({**head, **level, "published": _published(factor, label)})
         _differences(folder, data, levels[first:])
-    return {"schema": SCHEMA, "profile": profile, "main": MAIN, "levels": levels}
+    return {"schema": COMPARED_SCHEMA, "profile": profile, "main": MAIN, "levels": levels}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -176,9 +176,9 @@ def work(
     if not shared:
         with FileLock(root / ".cache/inputs.lock"):  # two cells may read the same
             lacking = tuple(path for path, expected in ins.items() if content(root / path) != expected)
-            if lacking and sent is None:
-                return Lacks(worker.address, lacking)
-            if lacking and sent is not None:
+            if lacking:
+                if sent is None:
+                    return Lacks(worker.address, lacking)
                 unpack(sent, lacking, root)
     cancelled, finished = threading.Event(), threading.Event()
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from benchmark.figures.intervals import forest
 from benchmark.figures.style import svg
-from benchmark.tables.measured import read_json
-
-FILE = "ablations/compared/ablations.json"
+from benchmark.tables.measured import COMPARED, checked, read_json
 
 
 @dataclass(frozen=True)
@@ -25,9 +23,9 @@ class Ablated:
 
 def ablated(made: Path) -> list[Ablated]:
     """Every data set whose ablations were compared; none where the profile has no ablations."""
-    if not (made / FILE).is_file():
+    if not (made / COMPARED).is_file():
         return []
-    result = read_json(made / FILE)
+    result = checked(read_json(made / COMPARED), made)
     names = dict.fromkeys(level["data"] for level in result["levels"])
     return [_of(name, result["main"], [lv for lv in result["levels"] if lv["data"] == name]) for name in names]
 

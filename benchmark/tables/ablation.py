@@ -13,18 +13,11 @@ from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Decla
 from benchmark.tables.measured import Measured
 from benchmark.tables.model import Block, Cell, PairedTest, Row
 from benchmark.tables.ranking import judged
-from contracts import UserError
-
-SCHEMA = 2
-"""Of what ``emde ablations`` writes."""
 
 
 def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured) -> Block:
     """One data set: a row per level."""
     dataset = registry.get(chosen.data)
-    found = measured.ablation.get("schema", SCHEMA)
-    if found != SCHEMA:
-        raise UserError(f"compared ablations: expected schema {SCHEMA}, found {found}; make them again: emde ablations")
     levels = {
         f"{level['factor']}: {level['label']}": level
         for level in measured.ablation.get("levels", [])

@@ -23,6 +23,9 @@ import pyarrow.parquet as pq
 from benchmark.significance import contributions
 from contracts import UserError
 
+COMPARED, COMPARED_SCHEMA = "ablations/compared/ablations.json", 2
+"""What ``emde ablations`` writes below a folder of results, and its version."""
+
 
 class Measured:
     """The results below some folders; where two hold the same cell, the later folder's counts."""
@@ -121,9 +124,9 @@ class Measured:
     def ablation(self) -> dict[str, Any]:
         """Output of emde ablations; of the last folder that has one."""
         for folder in reversed(self._folders):
-            path = folder / "ablations/compared/ablations.json"
+            path = folder / COMPARED
             if found := read_json(path) if path.is_file() else self._kept(folder).get("ablation"):
-                return found
+                return checked(found, folder)
         return {}
 
     @staticmethod
@@ -138,6 +141,16 @@ def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     """(codes int [n], their names) of a column of few different strings."""
     coded = column.combine_chunks().dictionary_encode()
     return coded.indices.to_numpy(), coded.dictionary.to_pylist()
+
+
+def checked(compared: dict[str, Any], where: Path) -> dict[str, Any]:
+    """The output of ``emde ablations``; raises UserError where an earlier version wrote it."""
+    if (found := compared.get("schema")) != COMPARED_SCHEMA:
+        raise UserError(
+            f"{where}: compared ablations: expected schema {COMPARED_SCHEMA}, found {found}; "
+            "make them again: emde ablations"
+        )
+    return compared
 
 
 def read_json(path: Path) -> Any:

@@ -16,9 +16,10 @@ import pytest
 
 from benchmark import settings
 from benchmark.cli import main
-from benchmark.site import ablations, serve
+from benchmark.site import serve
 from benchmark.site.build import build, literals
 from benchmark.site.cells import cells
+from benchmark.tables.measured import COMPARED, COMPARED_SCHEMA
 from benchmark.tables.model import Results, Verdict
 from contracts import UserError
 from tests.benchmark.site.conftest import NASTY
@@ -83,7 +84,7 @@ def site(tmp_path_factory) -> Path:
     (folder / "illustrated").mkdir()
     (folder / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
     (made / "ablations/compared").mkdir(parents=True)
-    (made / ablations.FILE).write_text(json.dumps({"main": "MRR@20", "levels": LEVELS}))
+    (made / COMPARED).write_text(json.dumps({"schema": COMPARED_SCHEMA, "main": "MRR@20", "levels": LEVELS}))
     return build(made_results(), settings.load(), made, folder / "out").parent
 
 
