@@ -27,7 +27,7 @@ from contracts.device import has_bf16
 from emde import EMDE
 from emde.decode import ItemLookup
 from emde.first_layer import SketchLinear
-from emde.network import SketchNetwork
+from emde.network import Network
 
 DATA = "rsc15-100k"
 SIZE: dict[str, Any] = {"hidden": 3000, "batch_size": 512, "device": "cpu"}
@@ -95,7 +95,7 @@ def product_ceiling(batch: int, hidden: int) -> float:
     return 2 * batch * hidden * hidden / 1e9 / best_of(lambda: a @ b, 5)[1]
 
 
-def products_seconds(network: SketchNetwork, batch: int) -> float:
+def products_seconds(network: Network, batch: int) -> float:
     """CPU-seconds of all dense products of one training step, forward and backward, and of nothing else."""
     kind = torch.bfloat16 if has_bf16(torch.device("cpu")) else torch.float32
     layers = [layer.weight.detach().to(kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,9 @@ class Grid(_Declared):
 
     @model_validator(mode="after")
     def _known(self) -> Grid:
+        for cell in self.cells:
+            if not re.fullmatch(r"[\w-]+", cell):  # a stage and a key of params.yaml, where a dot would part it
+                raise ValueError(f"cells: expected names of letters, digits, _ and -, found {cell!r}")
         for factor, levels in self.factors.items():
             for label, level in levels.items():
                 cell, _, decoder = level.partition("/")

@@ -7,7 +7,7 @@ import time
 import torch
 
 from contracts.device import DType, precision
-from emde.network import SketchNetwork
+from emde.network import Network
 
 PAUSE = 1.0
 """Seconds between two readings."""
@@ -18,7 +18,7 @@ SIDE = {"cpu": 1536, "cuda": 8192}
 class Meter:
     """The note beside the progress bar: epoch, loss, examples/s, achieved / peak FLOP/s of the matrix products."""
 
-    def __init__(self, network: SketchNetwork, dtype: DType) -> None:
+    def __init__(self, network: Network, dtype: DType) -> None:
         self.network, self.dtype = network, dtype
         self.examples, self.since, self.peak = 0, time.perf_counter(), 0.0
         self.text = ""

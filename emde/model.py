@@ -17,7 +17,7 @@ from emde import parallel
 from emde.coders import CoderName
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.modality import Modalities, Modality, Variant, item_codes
-from emde.network import SketchNetwork
+from emde.network import Members, Network, SketchNetwork
 from emde.train import Trainer, Training
 
 NETWORK = "network."
@@ -35,6 +35,12 @@ class SketchModel(Recommender):
     coder: CoderName = Field("dlsh", description="dlsh, pq, opq or random codes (paper 3.3.2)")
     n: int = Field(10, ge=1, description="N, depths per modality (paper: 9 or 10)")
     k: int = Field(7, ge=1, le=16, description="K, bits per code; width 2^K (paper: 7)")
+    members: int = Field(
+        1,
+        ge=1,
+        description="models trained side by side, each with other seeds of its embeddings, codes and weights; the rows "
+        "of all are decoded together (paper 6 leaves several embeddings open)",
+    )
     hidden: int = Field(3000, ge=1, description="units per hidden layer")
     layers: int = Field(3, ge=0, description="hidden layers")
     batch_norm: bool = Field(True, description="batch normalisation after each hidden layer's activation")
@@ -60,7 +66,7 @@ class SketchModel(Recommender):
     device: Device = "auto"
     seed: int = Field(0, ge=0)
 
-    _network: SketchNetwork | None = PrivateAttr(None)
+    _network: Network | None = PrivateAttr(None)
     _lookup: ItemLookup | None = PrivateAttr(None)
 
     @property
@@ -73,12 +79,19 @@ class SketchModel(Recommender):
         return codes_rng, torch.Generator().manual_seed(int(torch_rng.integers(1 << 62)))
 
     def _codes(self, train: Sessions | Interactions, rng: np.random.Generator) -> np.ndarray:
-        return item_codes(train, self.modalities, self.coder, self.n, self.k, rng, self.variant)
+        step = 1 + max(modality.seed for modality in self.modalities)
+        every = [
+            modality.model_copy(update={"seed": modality.seed + member * step})
+            for member in range(self.members)
+            for modality in self.modalities
+        ]
+        return item_codes(train, every, self.coder, self.n, self.k, rng, self.variant)
 
-    def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> SketchNetwork:
-        cells = rows * self.width
-        network = SketchNetwork(n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm)
-        network = network.to(pick_device(self.device))
+    def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> Network:
+        cells = rows * self.width // self.members
+        size = (n_inputs * cells, cells, self.hidden, self.layers)
+        members = [SketchNetwork(*size, self.dropout, rng, self.batch_norm) for _ in range(self.members)]
+        network = (members[0] if self.members == 1 else Members(n_inputs, members)).to(pick_device(self.device))
         if self.graphs and network.device.type == "cuda":
             if parallel.size() > 1:
                 raise UserError(f"graphs: expected one process, found {parallel.size()}: captured graphs do not wait")
@@ -87,7 +100,7 @@ class SketchModel(Recommender):
 
     def _train(
         self,
-        network: SketchNetwork,
+        network: Network,
         codes: np.ndarray,
         counts: np.ndarray,
         n_examples: int,
@@ -112,7 +125,7 @@ class SketchModel(Recommender):
         self._history = trainer.history
         self._state.update({NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
-    def _ready(self, n_inputs: int) -> tuple[SketchNetwork, ItemLookup]:
+    def _ready(self, n_inputs: int) -> tuple[Network, ItemLookup]:
         """The network and the item look-up, rebuilt from the state after ``load``."""
         if self._network is None:
             network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator())
@@ -141,7 +154,7 @@ class SketchModel(Recommender):
 
     @torch.no_grad()
     def _best(
-        self, network: SketchNetwork, lookup: ItemLookup, inputs: torch.Tensor, k: int, exclude: sp.csr_matrix | None
+        self, network: Network, lookup: ItemLookup, inputs: torch.Tensor, k: int, exclude: sp.csr_matrix | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k best (items, scores) [B, k] for input sketches [B, cells]."""
         with precision(self.dtype, inputs.device):

@@ -2,6 +2,7 @@
 
 With layers = 3:  p = W_p x;  h1 = BN(act(W_1 x));  h2 = BN(act(W_2 h1 + p));  h3 = BN(act(W_3 h2 + p));
 out = W_o h3, the logits of every depth row. layers = 1 is the top-k network, layers = 0 one linear map.
+``Members`` are several of these side by side, each with its own rows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,29 @@ def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
     return layer
 
 
-class SketchNetwork(nn.Module):
+class Network(nn.Module):
+    """What training asks of a network."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def flops(self) -> int:
+        """Floating-point operations of the dense products per training example: forward 2, backward 4 per weight.
+
+        The first layer needs no gradient of its input (4 in all), and none of this where it is sparse.
+        """
+        total = 0
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                total += 6 * layer.weight.numel()
+            elif isinstance(layer, SketchLinear) and layer.sparse < 1:
+                total += 4 * layer.weight.numel()
+        return total
+
+
+class SketchNetwork(Network):
     """Residual network on flattened sketches: [B, inputs] -> logits [B, outputs].
 
     ``first`` holds W_1 and, behind it, W_p: both read the same sketch, so they are one product. Without
@@ -58,24 +81,6 @@ class SketchNetwork(nn.Module):
             h = self._activate(layer(h) + p, depth)
         return self.out(h)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    def flops(self) -> int:
-        """Floating-point operations of the dense products per training example: forward 2, backward 4 per weight.
-
-        The first layer needs no gradient of its input (4 in all), and none of this where it is sparse.
-        """
-        total = 0
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                total += 6 * layer.weight.numel()
-            elif isinstance(layer, SketchLinear) and layer.sparse < 1:
-                total += 4 * layer.weight.numel()
-        return total
-
     def _activate(self, h: torch.Tensor, depth: int) -> torch.Tensor:
         """BN(leaky ReLU(h)), and dropout in training; statistics are taken in float32."""
         h = self.norms[depth](F.leaky_relu(h, 0.01).float())
@@ -88,3 +93,18 @@ class SketchNetwork(nn.Module):
         n = parallel.count(len(h))
         kept = torch.rand((n, h.shape[1]), generator=self.rng) >= self.dropout
         return kept[parallel.rows(n)].to(h.device)
+
+
+class Members(Network):
+    """Networks side by side, none of which sees another's rows: [B, parts * members * cells] -> [B, members * cells].
+
+    parts  input sketches of every row (past, last, ...); within each, the rows of a member lie together
+    """
+
+    def __init__(self, parts: int, members: list[SketchNetwork]) -> None:
+        super().__init__()
+        self.parts, self.members = parts, nn.ModuleList(members)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        own = x.view(len(x), self.parts, len(self.members), -1).unbind(2)
+        return torch.cat([member(cells.flatten(1)) for member, cells in zip(self.members, own, strict=True)], dim=1)

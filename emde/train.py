@@ -14,7 +14,7 @@ from contracts.device import DType, precision
 from contracts.progress import progress, silent
 from emde import parallel
 from emde.meter import Meter
-from emde.network import SketchNetwork
+from emde.network import Network
 
 log = logging.getLogger("emde")
 
@@ -50,7 +50,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: SketchNetwork,
+        network: Network,
         n_examples: int,
         batch_loss: Callable[[torch.Tensor, slice], torch.Tensor],
         validate: Callable[[], float] | None,

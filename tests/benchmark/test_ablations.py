@@ -19,7 +19,7 @@ from scipy import stats
 
 from benchmark import cli, sensitivity, settings
 from benchmark.ablate import METRICS, ablate
-from benchmark.grid import Chosen, Grid, parameters
+from benchmark.grid import Cell, Chosen, Grid, parameters
 from benchmark.recent import recent
 from benchmark.run import load_ranking_split
 from benchmark.settings import Settings
@@ -228,3 +228,9 @@ def test_the_random_fallback_is_counted(sample, chosen, tmp_path) -> None:
     found = ablate(chosen, DATA, "base", tmp_path)
     assert found["random_codes"] == {"session": missing}
     assert found["items"] == train.n_items
+
+
+def test_a_cell_with_a_dot_is_refused() -> None:
+    """Its name is a key of params.yaml, which DVC would read as two."""
+    with pytest.raises(ValidationError, match="letters, digits, _ and -, found 'alpha-0.5'"):
+        Grid(cells={"alpha-0.5": Cell()})

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contracts import Checkpoint
-from emde.network import SketchNetwork
+from emde.network import Members, SketchNetwork
 from emde.train import Trainer, Training
 
 INPUTS, OUTPUTS, HIDDEN = 3, 4, 2
@@ -173,3 +173,20 @@ def test_gamma_slows_down() -> None:
     full = build(0)
     train(full, 8, epochs=3)
     assert not torch.allclose(full.out.weight, one.out.weight, atol=1e-3)
+
+
+def test_members_do_not_see_each_other() -> None:
+    rng = torch.Generator().manual_seed(0)
+    parts, cells = 2, 6
+    members = [SketchNetwork(parts * cells, cells, 5, 3, 0.0, rng).eval() for _ in range(3)]
+    network = Members(parts, members).eval()
+    x = torch.rand(4, parts * 3 * cells, generator=rng)
+    out = network(x).view(4, 3, cells)
+    blocks = x.view(4, parts, 3, cells)
+    for i, member in enumerate(members):
+        torch.testing.assert_close(out[:, i], member(blocks[:, :, i].reshape(4, -1)), rtol=0, atol=0)
+    assert network.flops() == sum(member.flops() for member in members)
+    changed = blocks.clone()
+    changed[:, :, 1] += 1
+    moved = (network(changed.reshape(4, -1)).view(4, 3, cells) != out).any(dim=2).any(dim=0)
+    assert moved.tolist() == [False, True, False]

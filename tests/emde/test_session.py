@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contracts import Sessions, UserError
-from emde import EMDE, Modality
+from emde import EMDE, Modality, modality
 from emde.inputs import Events
 from emde.session import _examples
 
@@ -163,3 +163,32 @@ def test_modalities_follow_the_data() -> None:
     assert EMDE.create({"modalities": [{"group": "user", "iterations": 3}]}).modalities == (
         Modality(group="user", iterations=3),
     )
+
+
+def test_members_have_their_own_seeds_and_score_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every member's embeddings, codes and weights differ; a score is the geometric mean of theirs."""
+    seeds: list[int] = []
+    original = modality.item_vectors
+
+    def spy(train: Sessions, of: Modality) -> Any:
+        seeds.append(of.seed)
+        return original(train, of)
+
+    monkeypatch.setattr(modality, "item_vectors", spy)
+    two = {"modalities": [{"group": "session", "dim": 16}, {"group": "session", "dim": 16, "seed": 1}]}
+    fitted = EMDE.create(SMALL | two | {"members": 2}).fit(cycle())
+    assert seeds == [0, 1, 2, 3]
+    codes = fitted._state["codes"]
+    assert codes.shape == (12, 2 * 2 * 5)
+    assert (codes[:, :10] != codes[:, 10:]).any()
+    first, second = (fitted._state[f"network.members.{i}.out.weight"] for i in range(2))
+    assert (first != second).any()
+
+    prefixes = Sessions.from_lists([[0], [3, 4], [1, 1, 5]], 12)
+    network, _ = fitted._ready(2)
+    p = torch.exp(fitted.log_probabilities(network(fitted.sketches(prefixes)))).detach().numpy()
+    items, scores = fitted.recommend(prefixes, 12)
+    for row in range(3):
+        logs = [np.log(p[row, np.arange(20), codes[item]]) for item in items[row]]
+        each = [(np.exp(log[:10].mean()), np.exp(log[10:].mean())) for log in logs]
+        np.testing.assert_allclose(scores[row], [np.sqrt(a * b) for a, b in each], rtol=1e-4)
