@@ -232,5 +232,5 @@ def test_the_random_fallback_is_counted(sample, chosen, tmp_path) -> None:
 
 def test_a_cell_with_a_dot_is_refused() -> None:
     """Its name is a key of params.yaml, which DVC would read as two."""
-    with pytest.raises(ValidationError, match="letters, digits, _ and -, found 'alpha-0.5'"):
+    with pytest.raises(ValidationError, match=r"letters, digits, _ and -, found 'alpha-0\.5'"):
         Grid(cells={"alpha-0.5": Cell()})

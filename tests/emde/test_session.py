@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from contracts import Sessions, UserError
-from emde import EMDE, Modality, modality
+from emde import EMDE, Modality
+from emde import modality as modality_module
 from emde.inputs import Events
 from emde.session import _examples
 
@@ -168,13 +169,13 @@ def test_modalities_follow_the_data() -> None:
 def test_members_have_their_own_seeds_and_score_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every member's embeddings, codes and weights differ; a score is the geometric mean of theirs."""
     seeds: list[int] = []
-    original = modality.item_vectors
+    original = modality_module.item_vectors
 
     def spy(train: Sessions, of: Modality) -> Any:
         seeds.append(of.seed)
         return original(train, of)
 
-    monkeypatch.setattr(modality, "item_vectors", spy)
+    monkeypatch.setattr(modality_module, "item_vectors", spy)
     two = {"modalities": [{"group": "session", "dim": 16}, {"group": "session", "dim": 16, "seed": 1}]}
     fitted = EMDE.create(SMALL | two | {"members": 2}).fit(cycle())
     assert seeds == [0, 1, 2, 3]
