@@ -13,7 +13,7 @@ from contracts import UserError
 def recent(split: SessionSplit | TopKSplit, sessions: int | None) -> SessionSplit | TopKSplit:
     """The split with only its most recent train sessions (by last event), the catalogue unchanged; None = all.
 
-    What is missing is added to ``meta["approximate"]``. Raises UserError for top-k data.
+    What is missing is added to ``meta["approximate"]``, N is ``meta["most_recent"]``. Raises UserError for top-k data.
     """
     if sessions is None:
         return split
@@ -24,4 +24,5 @@ def recent(split: SessionSplit | TopKSplit, sessions: int | None) -> SessionSpli
     newest = np.argsort(split.train.last_times, kind="stable")[-sessions:]
     cut = f"fitted on the {sessions:,} most recent of {len(split.train):,} train sessions"
     stated = "; ".join(filter(None, (split.meta.get("approximate"), cut)))
-    return replace(split, train=split.train.take(np.sort(newest)), meta={**split.meta, "approximate": stated})
+    meta = {"approximate": stated, "most_recent": sessions}
+    return replace(split, train=split.train.take(np.sort(newest)), meta={**split.meta, **meta})

@@ -143,7 +143,7 @@ def run(
             split.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
         ),
         "final_fit": fitted_on,
-        "sessions": sessions,
+        "sessions": split.meta.get("most_recent"),
         **describe_run(model, split, method, ranked, seconds),
     }
     store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)

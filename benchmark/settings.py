@@ -53,6 +53,9 @@ class Group(Strict):
     data: list[str]
     methods: list[str]
     seeds: int = Field(1, ge=1, description="runs of every seeded method, with seeds one apart; the others run once")
+    sessions: int | None = Field(
+        None, ge=1, description="fit on so many most recent train sessions only, where all cost too much"
+    )
 
 
 class Profile(Strict):
@@ -125,6 +128,7 @@ class Settings(Strict):
                         "code": code,
                         "shared": shared,
                         "seeds": str(group.seeds),
+                        "cut": f" --sessions {group.sessions}" if group.sessions else "",
                         "vectors": vectors if taken else "benchmark/data/load.py",
                         "params": own,
                         "tuned": tuned,
@@ -264,6 +268,8 @@ def _check(settings: Settings, path: Path) -> None:
     for name, profile in settings.profiles.items():
         for kind, groups in (("session", profile.session), ("topk", profile.topk)):
             for group in groups:
+                if group.sessions and kind != "session":
+                    raise UserError(f"{path}: profiles.{name}.{kind}.sessions: expected session data only")
                 for data in group.data:
                     if registry.get(data).kind != kind:
                         raise UserError(f"{path}: profiles.{name}.{kind}: {data!r} is {registry.get(data).kind} data")

@@ -56,6 +56,8 @@ def block(
     ran = next((found for found in runs.values() if found), {})
     seed = next(iter(ran), ("", "-"))[1]
     points = sum(result["run"]["n_points"] for key, result in ran.items() if key[1] == seed) if ran else None
+    stated = {result["run"].get("approximate") for found in runs.values() for result in found.values()} - {None}
+    approximate = "; ".join(sorted(stated)) or dataset.approximate
     unit = "evaluation points" if dataset.kind == "session" else "test users"
     return Block(
         data=chosen.data,
@@ -67,9 +69,9 @@ def block(
         unit=unit,
         masked=chosen.masked,
         comparable=dataset.comparable,
-        approximate=dataset.approximate,
+        approximate=approximate,
         shown=planned or any(runs.values()),
-        caption=_caption(chosen, dataset.title, protocol, len(splits), points, unit, dataset.approximate),
+        caption=_caption(chosen, dataset.title, protocol, len(splits), points, unit, approximate),
         rows=rows,
     )
 
@@ -116,6 +118,8 @@ def cell(
     low, high = _interval(_values(runs, metric, chosen.masked, "intervals"), float(np.mean(list(of_seed.values()))))
     filled = {"low": low, "high": high, "slices": _slices({split: float(value) for split, value in by_split.items()})}
     partial = f"{len(by_split)} of {len(splits)} slices were run" if len(by_split) < len(splits) else ""
+    cut = next((result["run"]["sessions"] for result in runs.values() if result["run"].get("sessions")), None)
+    partial = partial or (f"fitted on the {cut:,} most recent train sessions only" if cut else "")
     return judged(declared, chosen, name, metric, known, of_seed, filled, partial)
 
 

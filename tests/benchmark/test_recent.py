@@ -23,6 +23,7 @@ def test_the_newest_sessions_stay(sample: Path) -> None:
     assert sorted(found.train.last_times) == sorted(split.train.last_times)[-50:]
     assert (np.diff(found.train.offsets) > 0).all()
     assert found.meta["approximate"] == f"fitted on the 50 most recent of {len(split.train):,} train sessions"
+    assert found.meta["most_recent"] == 50
     assert recent(split, None) is split
     assert recent(split, len(split.train)) is split
 

@@ -118,6 +118,7 @@ def test_cells(tmp_path) -> None:
         "data": "sample-sessions",
         "method": "near",
         "seeds": "1",
+        "cut": "",
         "code": "baselines/session/s_knn.py",
         "shared": "baselines/session/shared",
         "vectors": "benchmark/data/load.py",
@@ -125,6 +126,10 @@ def test_cells(tmp_path) -> None:
         "tuned": "tuned.sample-sessions.near",
     }
     assert cells["sample-sessions--ar"]["tuned"] == "methods.session.ar"
+    few = [{"data": ["sample-sessions"], "methods": ["ar"], "sessions": 50}]
+    assert (
+        load(write(tmp_path, profiles__one__session=few)).cells("one")["sample-sessions--ar"]["cut"] == " --sessions 50"
+    )
     assert (cells["sample-sessions--emde"]["code"], cells["sample-sessions--emde"]["shared"]) == (
         "emde/session.py",
         "emde",
@@ -183,6 +188,10 @@ def test_profile_file_brings_what_a_data_set_is_made_from(tmp_path) -> None:
             "'sample-ratings' is topk data",
         ),
         ({"profiles__one__session": [{"data": ["sample-sessions"], "methods": ["sr"]}]}, "method 'sr' has no line"),
+        (
+            {"profiles__one__topk": [{"data": ["sample-ratings"], "methods": ["ease"], "sessions": 9}]},
+            r"profiles\.one\.topk\.sessions: expected session data only",
+        ),
         ({"profiles__one__density": ["mnist"]}, "'mnist' needs vectors and an entry"),
         ({"profiles__one__density": ["sample-sessions"]}, "'sample-sessions' needs vectors"),
         ({"profiles__one__session": [{"data": ["nowhere"], "methods": ["ar"]}]}, "nowhere"),

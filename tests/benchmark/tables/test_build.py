@@ -80,6 +80,20 @@ def test_some_slices_are_not_the_published_mean(write_cell) -> None:
     assert (cell.verdict, cell.why) == (Verdict.NOT_COMPARABLE, "2 of 5 slices were run")
 
 
+def test_part_of_train_is_not_the_published_train(write_cell) -> None:
+    folder = write_cell("retail", "vs-knn", {(split, None): 0.3395 for split in SLICES})
+    path = folder / "metrics/retail--vs-knn.json"
+    scored = json.loads(path.read_text())
+    for result in scored:
+        result["run"] |= {"sessions": 5000, "approximate": "fitted on the 5,000 most recent of 9,999 train sessions"}
+    path.write_text(json.dumps(scored))
+    results = filled(folder)
+    cell = rows(results)["vs-knn"].cells[0]
+    why = "fitted on the 5,000 most recent train sessions only"
+    assert (cell.verdict, cell.why) == (Verdict.NOT_COMPARABLE, why)
+    assert "fitted on the 5,000 most recent of 9,999 train sessions" in results.tables[0].blocks[0].caption
+
+
 def test_paired_tests_and_marks(write_cell) -> None:
     folder = write_cell("retail", "emde", {(split, seed): 0.35 for split in SLICES for seed in (0, 1)})
     for name, level in {"vs-knn": 0.35, "s-knn": 0.33, "stan": 0.31}.items():
