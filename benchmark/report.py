@@ -1,6 +1,7 @@
-"""Keep measured results: ``python -m benchmark.report PROFILE`` copies its tables and figures to results/reported/.
+"""Keep measured results: ``python -m benchmark.report PROFILE`` copies tables, figures and compared ablations.
 
-``results.json`` among them holds every run's record, metrics and intervals; the lists are not kept. Then
+They go to results/reported/. ``results.json`` among them holds every run's record, metrics and intervals; the lists are
+not kept. Then
 ``python -m benchmark.numbers REASON`` records which kept values changed.
 """
 
@@ -20,7 +21,10 @@ KEPT = ("tables.md", "tables.csv", "tables.tex", "results.json")
 
 
 def keep(profile: str) -> Path:
-    """Copy a profile's tables, and its figures as PNG; returns the folder. Raises UserError if nothing was run."""
+    """Copy a profile's tables, figures (PNG) and compared ablations; returns the folder.
+
+    Raises UserError if nothing was run.
+    """
     source, target = results_dir(profile) / "tables", project_root() / "results/reported" / profile
     if not source.is_dir():
         raise UserError(
@@ -29,9 +33,13 @@ def keep(profile: str) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         shutil.copyfile(source / name, target / name)
-    with whole_folder(target / "figures") as figures:
-        for path in sorted((source.parent / "figures").glob("*.png")):
-            shutil.copyfile(path, figures / path.name)
+    folders = {"figures": sorted((source.parent / "figures").glob("*.png"))}
+    compared = sorted((source.parent / "ablations/compared").glob("*.*"))
+    folders |= {"ablations/compared": compared} if compared else {}
+    for name, paths in folders.items():
+        with whole_folder(target / name) as folder:
+            for path in paths:
+                shutil.copyfile(path, folder / path.name)
     return target
 
 

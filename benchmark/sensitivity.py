@@ -37,7 +37,8 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
     """Every level of every factor, from the cells under ``folder`` that were run.
 
     {"schema": 2, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
-    and either unavailable (why) or split, train, points, seeds (how many), metrics: name -> {mean, sd, low, high}
+    and either unavailable (why) or split, train, points, seeds (how many), items, random_codes (group -> items that it
+    knows nothing about), metrics: name -> {mean, sd, low, high}
     (95% t interval over seeds) and, but for the base model with its default decoder, difference: name -> the paired
     test against that over sessions (mean over seeds; fields of benchmark.tables.model.PairedTest), Holm-corrected over
     the data set's levels and metrics; published: name -> value of the paper's Table 6 (another data set) where it has
@@ -84,7 +85,7 @@ def _level(cell: dict[str, Any], decoder: str) -> Level:
     for name, values in cell["results"][decoder].items():
         sd, low, high = t_interval(values) if len(values) > 1 else (None, None, None)
         metrics[name] = {"mean": float(np.mean(values)), "sd": sd, "low": low, "high": high}
-    kept = {name: cell[name] for name in ("split", "train", "points")}
+    kept = {name: cell[name] for name in ("split", "train", "points", "items", "random_codes")}
     return {"decoder": decoder, **kept, "seeds": len(cell["seeds"]), "metrics": metrics}
 
 
@@ -136,12 +137,23 @@ def markdown(result: dict[str, Any]) -> str:
             values = [_mean(level["metrics"][name]) for name in ("HR@20", MAIN)]
             out.append(f"{head}| {values[0]} | {values[1]} | {_difference(level)} | {paper} |")
         out.append("")
-        out += [f"{line}  " for line in orderings(mine)]
+        out += [f"{line}  " for line in (*fallbacks(mine), *orderings(mine))]
     return "\n".join(out).lstrip() + "\n"
 
 
+def fallbacks(levels: Sequence[Level]) -> list[str]:
+    """How many items of the catalogue have random codes, because a group of a modality knows nothing about them."""
+    found = [level for level in levels if level.get("random_codes")]
+    counts = {group: count for level in found for group, count in level["random_codes"].items() if count}
+    if not counts:
+        return []
+    listed = ", ".join(f"{group} {count:,}" for group, count in sorted(counts.items()))
+    return [f"Items without a vector, which get random codes there, of {found[0]['items']:,}: {listed}."]
+
+
 def orderings(levels: Sequence[Level]) -> list[str]:
-    """Per factor that the paper has too: ours and the paper's order by the main metric, best first."""
+    """Per factor that the paper has too: ours and the paper's order by the main metric, best first, and which of our
+    significant differences to the base go the paper's way."""
     out = []
     for factor in dict.fromkeys(level["factor"] for level in levels if level["published"]):
         both = [level for level in levels if level["factor"] == factor and level["published"] and "metrics" in level]
@@ -151,8 +163,24 @@ def orderings(levels: Sequence[Level]) -> list[str]:
         theirs = sorted(both, key=lambda level: -level["published"][MAIN])
         orders = [" > ".join(level["label"] for level in order) for order in (ours, theirs)]
         agree = "the same order" if orders[0] == orders[1] else "another order"
-        out.append(f"{factor}: {orders[0]}; paper: {orders[1]} ({agree}).")
+        out.append(f"{factor}: {orders[0]}; paper: {orders[1]} ({agree}). {_agreement(both)}")
     return out
+
+
+def _agreement(levels: Sequence[Level]) -> str:
+    """Which differences to the base are as in the paper, contrary to it or undecided."""
+    base = next((level for level in levels if MAIN not in level.get("difference", {})), None)
+    if base is None:
+        return ""
+    ways: dict[str, list[str]] = {"as in the paper": [], "contrary to it": [], "undecided": []}
+    for level in levels:
+        if level is not base:
+            test = level["difference"][MAIN]
+            same = test["difference"] * (level["published"][MAIN] - base["published"][MAIN]) > 0
+            way = "undecided" if test["t_holm"] >= LEVEL else "as in the paper" if same else "contrary to it"
+            ways[way].append(level["label"])
+    said = "; ".join(f"{way}: {', '.join(labels)}" for way, labels in ways.items() if labels)
+    return f"Against {base['label']}, {said}."
 
 
 def _mean(metric: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ LABELS = {
     "pure-emde-pop": "Pure EMDE + Pop", "pure-svd": "PureSVD", "random": "Random", "recent-pop": "Recent Pop",
     "rp3beta": "RP3beta", "s-knn": "S-KNN", "session-pop": "Session Pop", "slim": "SLIM", "sr": "SR",
     "sr-gnn": "SR-GNN", "stamp": "STAMP", "stan": "STAN", "tagnn": "TAGNN", "top-pop": "TopPop", "vs-knn": "VS-KNN",
-    "vstan": "VSTAN",
+    "vstan": "VSTAN", "vs-knn-found": "VS-KNN, searched", "emde-plus": "EMDE-plus",
 }  # fmt: skip
 
 

@@ -146,14 +146,29 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
 
 
 def test_orderings_name_agreement() -> None:
-    def level(label: str, ours: float, theirs: float) -> dict[str, Any]:
+    def level(label: str, ours: float, theirs: float, p: float | None = None) -> dict[str, Any]:
         metrics, published = {"MRR@20": {"mean": ours}}, {"MRR@20": theirs}
-        return {"factor": "f", "label": label, "metrics": metrics, "published": published}
+        test = {} if p is None else {"difference": {"MRR@20": {"difference": ours - 0.3, "t_holm": p}}}
+        return {"factor": "f", "label": label, "metrics": metrics, "published": published, **test}
 
-    same = [level("a", 0.2, 0.1), level("b", 0.3, 0.4)]
-    assert sensitivity.orderings(same) == ["f: b > a; paper: b > a (the same order)."]
-    other = [level("a", 0.2, 0.5), level("b", 0.3, 0.4)]
-    assert sensitivity.orderings(other) == ["f: b > a; paper: a > b (another order)."]
+    same = [level("a", 0.3, 0.4), level("b", 0.2, 0.1, p=0.01)]
+    said = "f: a > b; paper: a > b (the same order). Against a, as in the paper: b."
+    assert sensitivity.orderings(same) == [said]
+    other = [
+        level("a", 0.3, 0.4),
+        level("b", 0.4, 0.1, p=0.01),
+        level("c", 0.2, 0.2, p=0.04),
+        level("d", 0.1, 0, p=0.05),
+    ]
+    said = "f: b > a > c > d; paper: a > c > b > d (another order). Against a, as in the paper: c; contrary to it: b; "
+    assert sensitivity.orderings(other) == [f"{said}undecided: d."]
+
+
+def test_items_without_a_vector_are_counted() -> None:
+    some = [{"items": 4321, "random_codes": {"session": 1200, "user": 0}}, {"unavailable": "why"}]
+    said = "Items without a vector, which get random codes there, of 4,321: session 1,200."
+    assert sensitivity.fallbacks(some) == [said]
+    assert sensitivity.fallbacks([{"items": 5, "random_codes": {"session": 0}}]) == []
 
 
 @pytest.mark.parametrize("level", ["nowhere", "k4/min"])
