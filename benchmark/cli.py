@@ -14,11 +14,15 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import cli_data, cli_options, cli_results, cli_search
 from benchmark.cli_options import positive
 from contracts.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.run import Asked
+    from benchmark.settings import Settings
 
 Command = Callable[[argparse.Namespace], Any]
 COMPUTING = ("run", "search", "ablate", "density", "figures", "illustrated", "site")
@@ -86,12 +90,12 @@ def list_methods(args: argparse.Namespace) -> dict[str, Any]:
     return {"methods": describe_methods()}
 
 
-def asked_runs(args: argparse.Namespace) -> list[tuple[Any, ...]]:
+def asked_runs(args: argparse.Namespace) -> list[tuple[Settings, Asked, Path]]:
     """The arguments of ``benchmark.run.run`` for every split and seed that ``emde run`` is asked for."""
     from benchmark import settings
     from benchmark.data.registry import get
     from benchmark.data.root import project_root
-    from benchmark.run import splits_of
+    from benchmark.run import Asked, splits_of
 
     chosen = settings.load()
     out = args.out or project_root() / "results/generated/runs"
@@ -99,7 +103,11 @@ def asked_runs(args: argparse.Namespace) -> list[tuple[Any, ...]]:
     splits, kind = splits_of(args.data, args.split), get(args.data).kind
     seeds = [args.seed] if kind == "vectors" else chosen.seeds(kind, args.method, args.seed, args.seeds)
     return [
-        (chosen, args.data, split, args.method, overrides, seed, args.device, out, args.final_fit, args.sessions)
+        (
+            chosen,
+            Asked(args.data, args.method, split, overrides, seed, args.device, args.final_fit, args.sessions),
+            out,
+        )
         for split, seed in product(splits, seeds)
     ]
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_spl
 from benchmark.data.registry import get
 from benchmark.data.root import project_root
 from benchmark.final_fit import COLD_USER, FinalFit, with_validation
+from benchmark.methods import Kind
 from benchmark.points import evaluation_points
 from benchmark.recent import recent
 from benchmark.settings import Settings
@@ -108,26 +110,39 @@ def warm_up(model: Recommender, split: Split) -> None:
         model.recommend(points.prefixes(0, min(2, len(points))), 1)
 
 
-def run(
-    settings: Settings,
-    data: str,
-    split_name: str | None,
-    method: str,
-    overrides: dict[str, Any],
-    seed: int | None,
-    device: str,
-    out: Path,
-    final_fit: FinalFit | None = None,
-    sessions: int | None = None,
-) -> Path:
-    """Run one method on one split and store the result; returns the run directory.
+@dataclass(frozen=True)
+class Asked:
+    """One run, as ``emde run`` is asked for it.
 
+    split      None: the data set's default split
+    overrides  parameters laid over those of params.yaml
+    seed       None: that of params.yaml
     final_fit  what cold users' models are fitted on; None: as in params.yaml
     sessions   fit on so many most recent train sessions only (names the directory; said in ``approximate``)
     """
-    split, model, fitted_on, folder = prepare(
-        settings, data, split_name, method, overrides, seed, device, out, final_fit, sessions
-    )
+
+    data: str
+    method: str
+    split: str | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    device: str = "auto"
+    final_fit: FinalFit | None = None
+    sessions: int | None = None
+
+    def command(self, split: Split) -> str:
+        """The command that repeats the run on the split that was meant."""
+        words = [f"emde run --data {split.name} --split {split.split} --method {self.method}"]
+        words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in self.overrides.items()]
+        options = {"seed": self.seed, "final-fit": self.final_fit, "sessions": self.sessions}
+        words += [f"--{name} {value}" for name, value in options.items() if value is not None]
+        return " ".join(words)
+
+
+def run(settings: Settings, asked: Asked, out: Path) -> Path:
+    """Run one method on one split and store the result; returns the run directory."""
+    split, model, fitted_on, folder = prepare(settings, asked, out)
+    method = asked.method
     log.info("%s on %s, split %s -> %s", method, split.name, split.split, folder)
     kind, params = model.kind, model.model_dump(mode="json")
     checkpoint = checkpoint_file(folder)
@@ -138,10 +153,8 @@ def run(
         ranked = rank(model, split, seconds)
     record = {
         "base": settings.base(kind, method),  # type: ignore[arg-type]
-        "params_source": "command line" if overrides else settings.sources(kind, method, split.name),  # type: ignore[arg-type]
-        "command": command(
-            split.name, split.split, method, overrides, seed=seed, final_fit=final_fit, sessions=sessions
-        ),
+        "params_source": "command line" if asked.overrides else settings.sources(kind, method, split.name),  # type: ignore[arg-type]
+        "command": asked.command(split),
         "final_fit": fitted_on,
         "sessions": split.meta.get("most_recent"),
         **describe_run(model, split, method, ranked, seconds),
@@ -151,35 +164,24 @@ def run(
     return folder
 
 
-def prepare(
-    settings: Settings,
-    data: str,
-    split_name: str | None,
-    method: str,
-    overrides: dict[str, Any],
-    seed: int | None,
-    device: str,
-    out: Path,
-    final_fit: FinalFit | None = None,
-    sessions: int | None = None,
-) -> tuple[Split, Recommender, FinalFit, Path]:
+def prepare(settings: Settings, asked: Asked, out: Path) -> tuple[Split, Recommender, FinalFit, Path]:
     """What ``run`` begins with: (split, model before its fit, what it is fitted on, run directory)."""
-    dataset = get(data)
-    split = recent(load_ranking_split(dataset.name, split_name), sessions)
-    kind = "session" if isinstance(split, SessionSplit) else "topk"
-    model = settings.recommender(kind, method, dataset.name, overrides, seed, device)  # type: ignore[arg-type]
-    fitted_on: FinalFit = final_fit or (settings.final_fit if split.split == COLD_USER else "train")
+    dataset = get(asked.data)
+    split = recent(load_ranking_split(dataset.name, asked.split), asked.sessions)
+    kind: Kind = "session" if isinstance(split, SessionSplit) else "topk"
+    model = settings.recommender(kind, asked.method, dataset.name, dict(asked.overrides), asked.seed, asked.device)
+    fitted_on: FinalFit = asked.final_fit or (settings.final_fit if split.split == COLD_USER else "train")
     if fitted_on == "train+valid":
         split = _with_validation(split)
-    asked = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": sessions}
-    named = model.model_dump(mode="json") | {name: value for name, value in asked.items() if value is not None}
-    folder = store.run_dir(out, dataset.name, method, split.split, named)
+    options = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": asked.sessions}
+    named = model.model_dump(mode="json") | {name: value for name, value in options.items() if value is not None}
+    folder = store.run_dir(out, dataset.name, asked.method, split.split, named)
     return split, model, fitted_on, folder
 
 
-def fit_only(*asked: Any) -> None:
-    """The fit of ``run`` with the same arguments, nothing stored: what the other processes of torchrun do."""
-    split, model, _, folder = prepare(*asked)
+def fit_only(settings: Settings, asked: Asked, out: Path) -> None:
+    """The fit of ``run``, nothing stored: what the other processes of torchrun do."""
+    split, model, _, folder = prepare(settings, asked, out)
     with _own_gpu(model.model_dump(mode="json")):
         model.checkpoint_at(checkpoint_file(folder)).fit(split.train)  # type: ignore[attr-defined]
 
@@ -264,11 +266,3 @@ def _with_validation(split: Split) -> TopKSplit:
     if not isinstance(split, TopKSplit):
         raise UserError(f"final_fit: expected top-k data for 'train+valid', found sessions of {split.name}")
     return with_validation(split)
-
-
-def command(data: str, split: str, method: str, overrides: dict[str, Any], **options: int | str | None) -> str:
-    """The command that repeats a run; options (seed, final_fit, sessions) where they were given."""
-    words = [f"emde run --data {data} --split {split} --method {method}"]
-    words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in overrides.items()]
-    words += [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value is not None]
-    return " ".join(words)

@@ -11,7 +11,7 @@ import pytest
 from benchmark import settings, store
 from benchmark.collect import collect
 from benchmark.evaluate import evaluate
-from benchmark.run import run
+from benchmark.run import Asked, run
 from contracts import UserError
 
 PROJECT = Path(__file__).parents[2]
@@ -25,9 +25,9 @@ def kept(out: Path) -> list[dict[str, str]]:
 def test_a_run_is_kept_once(sample, tmp_path) -> None:
     chosen = settings.load(PROJECT / "params.yaml")
     runs, out = tmp_path / "runs", tmp_path / "out"
-    first = run(chosen, "sample-sessions", "0", "sr", {}, None, "cpu", runs)
+    first = run(chosen, Asked("sample-sessions", "sr", "0", device="cpu"), runs)
     assert collect(runs, out) == 1
-    run(chosen, "sample-sessions", "0", "ar", {}, None, "cpu", runs)
+    run(chosen, Asked("sample-sessions", "ar", "0", device="cpu"), runs)
     assert collect(runs, out) == 2
     found = {row["method"]: row for row in kept(out)}
     assert list(found) == ["ar", "sr"]

@@ -13,14 +13,14 @@ from benchmark import settings
 from benchmark.compare import compare
 from benchmark.data.load import SessionSplit, load_split
 from benchmark.evaluate import score
-from benchmark.run import run
+from benchmark.run import Asked, run
 from contracts import UserError
 
 PROJECT = Path(__file__).parents[2]
 
 
 def run_of(root: Path, method: str, data: str = "sample-sessions", split: str | None = None, **params: Any) -> Path:
-    return run(settings.load(PROJECT / "params.yaml"), data, split, method, params, None, "cpu", root)
+    return run(settings.load(PROJECT / "params.yaml"), Asked(data, method, split, params, device="cpu"), root)
 
 
 def test_differences_are_those_of_the_metrics(sample, tmp_path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from benchmark import cli, settings, store
 from benchmark.data.load import load_split
 from benchmark.recent import recent
-from benchmark.run import run
+from benchmark.run import Asked, run
 from contracts import UserError
 
 
@@ -36,8 +36,8 @@ def test_only_sessions_have_a_time(sample: Path) -> None:
 def test_a_run_says_on_what_it_was_fitted(sample: Path, tmp_path: Path, capsys) -> None:
     arguments = ["run", "--data", "sample-sessions", "--split", "0", "--method", "ar", "--out", str(tmp_path)]
     chosen = settings.load()
-    whole = run(chosen, "sample-sessions", "0", "ar", {}, None, "cpu", tmp_path)
-    part = run(chosen, "sample-sessions", "0", "ar", {}, None, "cpu", tmp_path, sessions=50)
+    whole = run(chosen, Asked("sample-sessions", "ar", "0", device="cpu"), tmp_path)
+    part = run(chosen, Asked("sample-sessions", "ar", "0", device="cpu", sessions=50), tmp_path)
     assert whole != part
     records = store.read_record(whole), store.read_record(part)
     assert records[0]["lists_sha256"] != records[1]["lists_sha256"]
@@ -49,7 +49,7 @@ def test_a_run_says_on_what_it_was_fitted(sample: Path, tmp_path: Path, capsys) 
 
 def test_the_learning_curve_is_recorded(sample: Path, tmp_path: Path) -> None:
     params = {"epochs": 2, "dim": 8, "patience": 2}
-    folder = run(settings.load(), "sample-sessions", "0", "stamp", params, None, "cpu", tmp_path, sessions=200)
+    folder = run(settings.load(), Asked("sample-sessions", "stamp", "0", params, device="cpu", sessions=200), tmp_path)
     history = store.read_record(folder)["history"]
     assert [row["epoch"] for row in history if "refit" not in row] == [1, 2]
     assert {"loss", "valid_mrr", "valid_hr"} <= set(history[0])

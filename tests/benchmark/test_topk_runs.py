@@ -12,7 +12,7 @@ from benchmark import metrics_topk, settings, store
 from benchmark.data.load import TopKSplit, load_split
 from benchmark.evaluate import MASKED, evaluate, score
 from benchmark.final_fit import with_validation
-from benchmark.run import run
+from benchmark.run import Asked, run
 from contracts import UserError
 from tests.contract import rows_of
 
@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def run_of(method: str, root: Path, data: str = "sample-ratings", split: str | None = None, **params: Any) -> Path:
-    return run(settings.load(PROJECT / "params.yaml"), data, split, method, params, None, "cpu", root)
+    return run(settings.load(PROJECT / "params.yaml"), Asked(data, method, split, params, device="cpu"), root)
 
 
 def opened(data: str, split: str | None = None) -> TopKSplit:
@@ -63,7 +63,7 @@ def test_values_per_user(sample, tmp_path) -> None:
 
 
 def test_sessions_have_no_masked_lists(sample, tmp_path) -> None:
-    sessions = run(settings.load(PROJECT / "params.yaml"), "sample-sessions", "0", "pop", {}, None, "cpu", tmp_path)
+    sessions = run(settings.load(PROJECT / "params.yaml"), Asked("sample-sessions", "pop", "0", device="cpu"), tmp_path)
     assert evaluate(sessions)["masked"] is None
 
 
@@ -94,14 +94,14 @@ def test_final_fit_adds_what_validation_users_held_out(sample, tmp_path) -> None
     assert widened.train.disliked.shape == widened.train.liked.shape
     assert widened.profiles is test.profiles
     chosen = settings.load(PROJECT / "params.yaml")
-    plain = run(chosen, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path)
-    wide = run(chosen, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path, "train+valid")
+    plain = run(chosen, Asked("sample-ratings", "ease", device="cpu"), tmp_path)
+    wide = run(chosen, Asked("sample-ratings", "ease", device="cpu", final_fit="train+valid"), tmp_path)
     everywhere = chosen.model_copy(update={"final_fit": "train+valid"})
-    assert run(everywhere, "sample-ratings", None, "ease", {}, None, "cpu", tmp_path) == wide != plain
+    assert run(everywhere, Asked("sample-ratings", "ease", device="cpu"), tmp_path) == wide != plain
     record = store.read_record(wide)
     assert record["final_fit"] == "train+valid"
     assert (store.read_ranks(plain)[0] != store.read_ranks(wide)[0]).any()
-    tuning = run(everywhere, "sample-ratings", ":valid", "top-pop", {}, None, "cpu", tmp_path)
+    tuning = run(everywhere, Asked("sample-ratings", "top-pop", ":valid", device="cpu"), tmp_path)
     assert store.read_record(tuning)["final_fit"] == "train", "tuning never sees it"
 
 
@@ -110,7 +110,7 @@ def test_final_fit_is_for_cold_users(sample, tmp_path, data: str, split: str) ->
     chosen = settings.load(PROJECT / "params.yaml")
     method = "top-pop" if data == "sample-ratings" else "pop"
     with pytest.raises(UserError, match="final_fit: expected"):
-        run(chosen, data, split, method, {}, None, "cpu", tmp_path, "train+valid")
+        run(chosen, Asked(data, method, split, device="cpu", final_fit="train+valid"), tmp_path)
 
 
 def test_sampled_metrics_by_hand() -> None:

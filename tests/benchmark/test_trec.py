@@ -12,14 +12,14 @@ from ir_measures import RR, P, R, Success, nDCG
 
 from benchmark import cli, settings, store
 from benchmark.evaluate import evaluate
-from benchmark.run import run
+from benchmark.run import Asked, run
 from benchmark.trec import QRELS, RUN, document_ids, export
 
 PROJECT = Path(__file__).parents[2]
 
 
 def run_of(root: Path, method: str, data: str, **params: Any) -> Path:
-    return run(settings.load(PROJECT / "params.yaml"), data, None, method, params, None, "cpu", root)
+    return run(settings.load(PROJECT / "params.yaml"), Asked(data, method, overrides=params, device="cpu"), root)
 
 
 def scored(folder: Path, *measures: Any) -> dict[Any, float]:

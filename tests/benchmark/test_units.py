@@ -11,7 +11,7 @@ import pytest
 from benchmark import settings
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.evaluate import evaluate_all, score
-from benchmark.run import run
+from benchmark.run import Asked, run
 from benchmark.tables.measured import Measured
 
 PROJECT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ SLICES = ["0", "1"]
 def kept(sample, tmp_path) -> Path:
     """A folder of results: AR on two slices of the generated sessions."""
     chosen = settings.load(PROJECT / "params.yaml")
-    folders = [run(chosen, "sample-sessions", split, "ar", {}, None, "cpu", tmp_path / "runs") for split in SLICES]
+    folders = [run(chosen, Asked("sample-sessions", "ar", split, device="cpu"), tmp_path / "runs") for split in SLICES]
     evaluate_all(folders, tmp_path / "metrics" / "sample-sessions--ar.json")
     return tmp_path
 
@@ -66,7 +66,7 @@ def test_examples_are_of_the_stored_lists(kept) -> None:
 
 
 def test_examples_of_users_name_items(sample, tmp_path) -> None:
-    folder = run(settings.load(PROJECT / "params.yaml"), "sample-ratings", None, "top-pop", {}, None, "cpu", tmp_path)
+    folder = run(settings.load(PROJECT / "params.yaml"), Asked("sample-ratings", "top-pop", device="cpu"), tmp_path)
     result, per_unit = score(folder)
     split = load_split("sample-ratings")
     assert isinstance(split, TopKSplit)
