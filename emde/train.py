@@ -124,10 +124,11 @@ class Trainer:
             if all(row["valid"] > earlier["valid"] for earlier in self.history):
                 self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.history.append(row)
-        log.info("%s", ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
-        if self.after_epoch is not None and parallel.rank() == 0:
-            self.network.eval()
-            self.after_epoch(self.epoch)
+        if parallel.rank() == 0:
+            log.info("%s", ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
+            if self.after_epoch is not None:
+                self.network.eval()
+                self.after_epoch(self.epoch)
 
     def _stalled(self) -> bool:
         """Whether the best epoch lies ``patience`` epochs back."""
