@@ -55,7 +55,8 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
         for factor, labels in settings.ablations.factors.items():
             chosen = {label: level.partition("/") for label, level in labels.items()}
             ran = [label for label, (cell, _, _) in chosen.items() if f"{data}--{cell}" in read]
-            for label in ran if len(ran) > 1 else []:  # one level alone compares nothing
+            alone = all(chosen[label][0] == BASE for label in ran) and len(ran) < 2  # compares nothing
+            for label in [] if alone else ran:
                 cell, _, decoder = chosen[label]
                 level = _level(read[f"{data}--{cell}"], decoder)
                 head = {"data": data, "factor": factor, "label": label, "cell": cell}

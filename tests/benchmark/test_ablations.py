@@ -52,6 +52,7 @@ GRID: dict[str, Any] = {
         "input": {"mm": "base", "metadata": "metadata", "random": "random"},
         "bits": {"7": "base", "4": "k4"},
         "alone": {"only": "base"},
+        "apart": {"only": "k4"},
     },
 }
 
@@ -118,7 +119,7 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
     ran = {cell: ablate(chosen, DATA, cell, cells) for cell in GRID["cells"]}
     result = sensitivity.compare(chosen, "tiny", cells)
     levels = {(level["factor"], level["label"]): level for level in result["levels"]}
-    assert len(levels) == len(result["levels"]) == 7
+    assert len(levels) == len(result["levels"]) == 8
     values = ran["random"]["results"]["gmean"]["MRR@20"]
     metric = levels["input", "random"]["metrics"]["MRR@20"]
     low, high = stats.t.interval(0.95, 1, np.mean(values), stats.sem(values))
@@ -142,7 +143,12 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
     assert json.loads(Path(written["ablations.json"]).read_text()) == result
     assert Path(written["forest.png"]).read_bytes().startswith(b"\x89PNG")
     drawn = sensitivity.forest(result).axes[0]
-    assert [tick.get_text() for tick in drawn.get_yticklabels()] == ["ensemble: min", "input: random", "bits: 4"]
+    assert [tick.get_text() for tick in drawn.get_yticklabels()] == [
+        "ensemble: min",
+        "input: random",
+        "bits: 4",
+        "apart: only",
+    ]
 
 
 def test_orderings_name_agreement() -> None:
