@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark import sensitivity
 from benchmark.data.load import TopKSplit, load_split
 from benchmark.figures import block, density, taste
 from benchmark.figures.style import save
@@ -14,7 +15,7 @@ from contracts.progress import track
 
 
 def write(results: Results, items: str | None, out: Path) -> list[Path]:
-    """Figures of every shown table, Figure 4 and the bandwidth where densities were estimated.
+    """Figures of every shown table, Figure 4 and the bandwidth where densities were estimated, and of the ablations.
 
     items  ratings whose items Figure 5 maps (it trains a model), None: no Figure 5
     Returns the PDF and PNG files written; raises UserError where there is nothing to draw.
@@ -30,6 +31,8 @@ def write(results: Results, items: str | None, out: Path) -> list[Path]:
     if found := list(results.density.values()):
         written += [*save(density.figure_4(found), out, "figure4"),
                     *save(density.bandwidth_figure(found), out, "bandwidth")]  # fmt: skip
+    if results.ablation:
+        written += save(sensitivity.forest(results.ablation), out, "ablations")
     if split is not None:
         written += save(taste.figure_5(taste.taste_map(split), split.name), out, "figure5")
     if not written:

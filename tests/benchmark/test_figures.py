@@ -152,3 +152,7 @@ def test_figures_are_written_as_pdf_and_png(tmp_path) -> None:
     empty = made_results().model_copy(update={"tables": []})
     with pytest.raises(UserError, match="expected results to draw, found none"):
         write(empty, None, tmp_path)
+    test = {"difference": 0.01, "low": 0.005, "high": 0.015, "t_holm": 0.01}
+    level = {"data": "d", "factor": "bits K", "label": "5", "difference": {"MRR@20": test}}
+    only = write(empty.model_copy(update={"ablation": {"levels": [level]}}), None, tmp_path)
+    assert [path.name for path in only] == ["ablations.pdf", "ablations.png"]
