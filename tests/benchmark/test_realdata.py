@@ -12,7 +12,7 @@ from benchmark import settings
 from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
 from benchmark.evaluate import evaluate
-from benchmark.run import run
+from benchmark.run import Asked, run
 
 pytestmark = pytest.mark.realdata
 
@@ -39,7 +39,8 @@ def results(mirror, tmp_path_factory) -> dict[str, Any]:
             fetch(data, offline=True)
             prepare(data)
             for method, params in rows.items():
-                out[method] = evaluate(run(chosen, data, None, method, params, None, "cpu", folder / "runs"))
+                asked = Asked(data, method, overrides=params, device="cpu")
+                out[method] = evaluate(run(chosen, asked, folder / "runs"))
     return out
 
 
