@@ -1,8 +1,7 @@
 """Keep measured results: ``python -m benchmark.report PROFILE`` copies tables, figures and compared ablations.
 
 They go to results/reported/. ``results.json`` among them holds every run's record, metrics and intervals; the lists are
-not kept. Then
-``python -m benchmark.numbers REASON`` records which kept values changed.
+not kept. Then ``python -m benchmark.numbers REASON`` records which kept values changed.
 """
 
 from __future__ import annotations

@@ -127,9 +127,8 @@ def test_cells(tmp_path) -> None:
     }
     assert cells["sample-sessions--ar"]["tuned"] == "methods.session.ar"
     few = [{"data": ["sample-sessions"], "methods": ["ar"], "sessions": 50}]
-    assert (
-        load(write(tmp_path, profiles__one__session=few)).cells("one")["sample-sessions--ar"]["cut"] == " --sessions 50"
-    )
+    cut = load(write(tmp_path, profiles__one__session=few)).cells("one")
+    assert cut["sample-sessions--ar"]["cut"] == " --sessions 50"
     assert (cells["sample-sessions--emde"]["code"], cells["sample-sessions--emde"]["shared"]) == (
         "emde/session.py",
         "emde",
