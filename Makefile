@@ -1,4 +1,4 @@
-# make repro [PROFILE=sample|small|paper] [WORKERS=2]   the whole pipeline to tables; make help lists the rest.
+# make repro [PROFILE=sample|small|paper] [WORKERS=4]   a profile from raw files to its page; make help lists the rest.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -12,21 +12,28 @@ TORCH ?= torch==2.13.0
 PROFILE ?= sample
 WORKERS ?=
 DASK ?=
+PORT ?= 4200
 KILLS ?= 20
+TINY ?=
+RENEW ?=
 PYTEST ?=
+SITE ?= results/generated/site
+# of two settings with one name the later folder's counts
+KEPT ?= ablations density claims movielens-1m session-rivals neural-rivals release small plus public paper-settings
+REHEARSAL ?= .cache/rehearsal
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup profile repro tables test lint ui bench performance chaos lock clean distclean
+.PHONY: help setup pipeline repro proof tables site test lint ui bench gpu performance chaos rehearsal lock clean distclean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 	@echo
 	@echo "profiles: sample (default: generated data, no network), small (public data), paper (all of the paper's data)"
-	@echo "WORKERS=4 runs stale cells four at a time, DASK=tcp://host:8786 on a Dask cluster (docs/cluster.md)"
+	@echo "WORKERS=4 runs stale cells four at a time (default: two), DASK=tcp://host:8786 on a Dask cluster (docs/cluster.md)"
 	@echo "EMDE_MIRROR=<folder or URL> is tried before the registered sources of data"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -40,16 +47,20 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 setup: $(VENV)/.installed  ## create .venv from the lock
 
-profile: setup
-	@emde profile $(PROFILE) >/dev/null
-
-repro: setup  ## run the chosen PROFILE to tables; only what changed is run
+repro: setup  ## run a PROFILE to tables and pages; only what changed is run
 	@python -m flows.repro --profile $(PROFILE) $(if $(WORKERS),--workers $(WORKERS)) $(if $(DASK),--dask $(DASK))
-	@emde tables --profile $(PROFILE)
-	@echo "page: $(CURDIR)/results/generated/$(PROFILE)/tables/index.html"
 
-tables: profile  ## print the tables of what has been run
+proof: setup  ## the default profile again, in a clone: dvc.lock must stay as committed (RENEW=1: take the new one)
+	@python -m flows.proof $(if $(RENEW),--renew)
+
+tables: setup  ## print the tables of what has been run
 	@emde tables --profile $(PROFILE)
+
+site: setup  ## the kept results as a folder of web pages that can be hosted as it is
+	@emde site --results $(KEPT:%=results/reported/%) --out $(SITE)
+
+pipeline: setup  ## write the DVC pipelines anew after a change of profiles, parameters or imports
+	@emde pipeline
 
 lint: setup
 	@ruff check .
@@ -57,27 +68,34 @@ lint: setup
 	@mypy
 
 test: lint  ## lint, types and all tests (but those that need a GPU)
-	@python -m pytest -m "not gpu" $(PYTEST)
+	@python -m pytest -m "not gpu" -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST)
 
-ui: setup  ## start the Prefect server and serve the flows
-	@python -m flows.ui
+ui: setup  ## start Prefect's server on PORT, this checkout's deployments and their worker
+	@python -m flows.ui --port $(PORT)
 
 bench: setup  ## measure speed against this machine's own ceilings
-	@python -m benchmark.bench
+	@python -m benchmark.speed
 	@python -m flows.bench
 
+gpu: setup  ## measure on a GPU: tests, EMDE, rivals, top-k, the training step (TINY=1: in minutes, on a CPU too)
+	@python -m benchmark.speed.gpu results/generated/gpu $(if $(TINY),--tiny)
+
 performance: setup  ## write docs/performance.md from the newest kept report
-	@python -m benchmark.bench_page
+	@python -m benchmark.speed.page
 
 chaos: setup  ## kill -9 server, worker and stages KILLS times on the sample profile; nothing may be lost
 	@python -m tests.flows.chaos --kills $(KILLS)
 
+rehearsal: setup  ## the whole paper profile on stand-ins and small networks, in a copy; a kill and its resume
+	@rm -rf $(REHEARSAL)
+	@python -m tests.paper.rehearse $(REHEARSAL) --one-process
+
 lock: setup  ## maintainers: write requirements.lock from what is installed
-	@$(BIN)/python -m pip list --format=freeze --exclude torch --exclude pip --exclude emde-suite > requirements.lock
+	@$(BIN)/python -m tests.lock
 
 clean:  ## remove results, caches and compiled code; data and .venv stay
 	@rm -rf results/generated .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
 
-distclean: clean  ## also remove data, profile and .venv
-	@rm -rf data profile.yaml $(VENV) *.egg-info
+distclean: clean  ## also remove data and .venv
+	@rm -rf data $(VENV) *.egg-info

@@ -10,13 +10,18 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "evaluate_all": "benchmark.evaluate",
-    "evaluation_points": "benchmark.points",
+    "evaluate_all": "benchmark.experiments.evaluate",
+    "evaluation_points": "benchmark.protocol.points",
     "fetch": "benchmark.data.fetch",
+    "latex_table": "benchmark.report.tables.make",
+    "load_model": "benchmark.experiments.recommend",
     "load_split": "benchmark.data.load",
-    "per_point": "benchmark.metrics_session",
-    "per_user": "benchmark.metrics_topk",
+    "per_point": "benchmark.protocol.session_metrics",
+    "per_user": "benchmark.protocol.topk_metrics",
+    "points_of": "benchmark.protocol.points",
     "prepare": "benchmark.data.prepare",
+    "recommend": "benchmark.experiments.recommend",
+    "results": "benchmark.report.frame",
 }
 
 __all__ = [*_HOMES]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from contracts.recommender import Estimator
+from contracts.recommender import Estimator, Kind
 
 KernelName = Literal["laplacian", "gaussian"]
 """laplacian exp(-|x - q|_2 / h), gaussian exp(-|x - q|_2^2 / (2 h^2)); neither is normalised."""
@@ -15,17 +16,17 @@ KernelName = Literal["laplacian", "gaussian"]
 class DensityEstimator(Estimator):
     """Estimates how many points lie around a place, up to a constant factor."""
 
-    kind: ClassVar[str] = "density"
+    kind: ClassVar[Kind] = "density"
 
+    @abstractmethod
     def fit(self, points: np.ndarray) -> Self:
         """Learn from points [n, d]; raises UserError where there are none."""
-        raise TypeError(f"{type(self).__name__} does not define fit")
 
+    @abstractmethod
     def query(self, points: np.ndarray) -> np.ndarray:
         """Density at each of the points [m, d]: float64 [m]. Rows do not depend on each other."""
-        raise TypeError(f"{type(self).__name__} does not define query")
 
     @property
+    @abstractmethod
     def nbytes(self) -> int:
         """Bytes of what a query needs."""
-        raise TypeError(f"{type(self).__name__} does not define nbytes")

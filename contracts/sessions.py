@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -25,6 +25,7 @@ class Sessions:
     attributes  name -> CSR [n_items, tokens]: what is known of an item besides its sessions
     vectors     name -> float32 [n_items, d]: given item vectors (text, image, ...); a zero row = unknown
     weights     float32 [events], how strong each event is (a purchase more than a click); None: all alike
+    ever        as ``attributes``, of those that were cut at the end of train: every value they had at any time
     """
 
     items: np.ndarray
@@ -35,13 +36,14 @@ class Sessions:
     attributes: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
     weights: np.ndarray | None = None
+    ever: Mapping[str, sp.csr_matrix] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = {"items": np.int32, "times": np.float64, "offsets": np.int64}
         for name, dtype in expected.items():
-            found = getattr(self, name).dtype
-            if found != dtype:
-                raise TypeError(f"Sessions.{name}: expected {np.dtype(dtype)}, found {found}")
+            own = getattr(self, name).dtype
+            if own != dtype:
+                raise TypeError(f"Sessions.{name}: expected {np.dtype(dtype)}, found {own}")
         if self.weights is not None and (self.weights.dtype != np.float32 or len(self.weights) != len(self.items)):
             raise ValueError(f"Sessions.weights: expected one float32 per event, found {self.weights.dtype}"
                              f" x {len(self.weights)} for {len(self.items)} events")  # fmt: skip
@@ -110,3 +112,18 @@ class Sessions:
             else np.array([time for row in times for time in row], dtype=np.float64)
         )
         return cls(items, stamps, offsets, n_items)
+
+
+def blocks(lengths: np.ndarray, rows: int, events: int) -> Iterator[tuple[int, int]]:
+    """Consecutive (start, stop) of at most ``rows`` sessions and ``events`` events; a longer session stands alone.
+
+    lengths  int64 [sessions], events of each
+    """
+    behind = np.cumsum(lengths)
+    start = 0
+    while start < len(behind):
+        most = events + (int(behind[start - 1]) if start else 0)
+        fitting = int(np.searchsorted(behind, most, side="right"))
+        stop = min(start + rows, max(start + 1, fitting))
+        yield start, stop
+        start = stop

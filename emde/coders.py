@@ -6,18 +6,26 @@ at depth n is the region it falls into: codes are uint8 (K <= 8) or uint16 (K <=
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from contracts import UserError, n_threads
 
 CoderName = Literal["dlsh", "pq", "opq", "random"]
-Threshold = Literal["quantile", "median", "zero"]
 BLOCK = 1 << 16
 """Vectors hashed at once, at most: bounds the memory of the projection matrix, as does PROJECTIONS."""
 PROJECTIONS = 1 << 24
 """Inner products computed at once: 64 MiB."""
+
+
+class Coding(NamedTuple):
+    """How vectors become codes: by which coder, N depths of K bits, and for DLSH the spread of its thresholds."""
+
+    coder: CoderName
+    n: int
+    k: int
+    spread: float = 0.5
 
 
 def code_dtype(k: int) -> type[np.unsignedinteger]:
@@ -29,21 +37,22 @@ class DLSH:
     """Density-dependent LSH: N depths of K random hyperplanes, biased by random quantiles.
 
     hash_i(v) = [v . r_i > b_i], r_i ~ N(0, I), b_i = the empirical quantile of {v . r_i} at
-    U ~ Unif(0, 1), drawn per hyperplane. The K bits of a depth are read as one integer. The random
-    quantile is essential: thresholds at zero or at the median ruin density estimates (paper 4.2);
-    ``threshold`` chooses them for that comparison.
+    U ~ Unif(.5 - spread, .5 + spread), drawn per hyperplane. The K bits of a depth are read as one integer.
+    The paper's spread is .5. For density estimates that is essential: thresholds at the median (spread 0) or at
+    zero (None) ruin them (paper 4.2). For recommendation it makes regions very uneven, and the median makes them
+    as even as they get.
     """
 
     def __init__(
-        self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator, threshold: Threshold = "quantile"
+        self, vectors: np.ndarray, n: int, k: int, rng: np.random.Generator, spread: float | None = 0.5
     ) -> None:
         vectors = np.asarray(vectors, np.float32)
         self.n, self.k = n, k
         self.directions = rng.standard_normal((vectors.shape[1], n * k), dtype=np.float32)
-        quantiles = rng.random(n * k) if threshold == "quantile" else np.full(n * k, 0.5)
         self.bias = np.zeros(n * k, np.float32)
-        if threshold == "zero":
+        if spread is None:
             return
+        quantiles = 2 * spread * rng.random(n * k) + (0.5 - spread)
         for start in range(0, n * k, 64):
             columns = slice(start, min(start + 64, n * k))
             projected = np.sort(vectors @ self.directions[:, columns], axis=0)
@@ -157,16 +166,15 @@ def release_codes(
     return DLSH(standard, n, k, rng).encode(standard)
 
 
-def encode(
-    vectors: np.ndarray, known: np.ndarray, coder: CoderName, n: int, k: int, rng: np.random.Generator
-) -> np.ndarray:
+def encode(vectors: np.ndarray, known: np.ndarray, coding: Coding, rng: np.random.Generator) -> np.ndarray:
     """Codes [items, N] from vectors [items, d]; items that are not ``known`` get random codes."""
+    coder, n, k, spread = coding
     codes = random_codes(len(vectors), n, k, rng)
     if coder == "random" or not known.any():
         return codes
     seen = vectors[known]
     if coder == "dlsh":
-        codes[known] = DLSH(seen, n, k, rng).encode(seen)
+        codes[known] = DLSH(seen, n, k, rng, spread).encode(seen)
     elif coder in ("pq", "opq"):
         codes[known] = ProductQuantizer(seen, n, k, rng, rotate=coder == "opq").encode(seen)
     else:

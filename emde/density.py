@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from contracts import DensityEstimator, UserError
-from emde.coders import DLSH, CoderName, ProductQuantizer, RandomHash, Threshold
+from emde.coders import DLSH, CoderName, ProductQuantizer, RandomHash
 
 Aggregate = Literal["mean", "gmean", "min"]
 SAMPLE = 1 << 16
@@ -42,7 +42,13 @@ class SketchDensity(DensityEstimator):
     n: int = Field(100, ge=1, description="N, depths (paper's Figure 4: more is better)")
     k: int = Field(7, ge=1, le=16, description="K, bits per code; width 2^K")
     coder: CoderName = Field("dlsh", description="dlsh, pq, opq, or random (= count-min) partitions (paper 3.3.2)")
-    threshold: Threshold = Field("quantile", description="dlsh: where hyperplanes cut; all but quantile do harm")
+    spread: float | None = Field(
+        0.5,
+        ge=0,
+        le=0.5,
+        description="dlsh: hyperplanes cut at quantiles from .5 - spread to .5 + spread (0: median), null: at zero; "
+        "all but .5, the paper's, do harm",
+    )
     aggregate: Aggregate = Field("mean", description="over depths: mean (paper 4.2), gmean, or min (count-min)")
     seed: int = Field(0, ge=0)
 
@@ -127,7 +133,7 @@ class SketchDensity(DensityEstimator):
         if len(points) > SAMPLE:
             points = points[np.sort(rng.choice(len(points), SAMPLE, replace=False))]
         if self.coder == "dlsh":
-            return DLSH(points, self.n, self.k, rng, self.threshold)
+            return DLSH(points, self.n, self.k, rng, self.spread)
         if self.coder == "random":
             return RandomHash(points.shape[1], self.n, self.k, rng)
         return ProductQuantizer(points, self.n, self.k, rng, rotate=self.coder == "opq")

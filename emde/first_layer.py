@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from contracts import for_chunks
-from emde import parallel
 
 TILE = 1024
 """Columns summed at once: what a tile of a batch needs stays in the cache."""
@@ -44,12 +43,15 @@ class SketchLinear(nn.Module):
             return SparseProduct.apply(x, self.weight, self) + self.bias
         return torch.addmm(self.bias, x, self.weight)
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it was found to do without dense products; never so on a GPU."""
+        return self.weight.device.type == "cpu" and bool(self.sparse == 1)
+
     def _prefers_sparse(self, x: torch.Tensor) -> bool:
         if self.sparse < 0:
             dense = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
-            used = torch.stack([x.count_nonzero(), torch.tensor(x.numel())])
-            used = parallel.total(used) if self.training else used
-            self.sparse.fill_(used[0] < SPARSE_BELOW[dense] * used[1])
+            self.sparse.fill_(x.count_nonzero() < SPARSE_BELOW[dense] * x.numel())
         return bool(self.sparse)
 
 

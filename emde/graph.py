@@ -92,6 +92,14 @@ def session_edges(train: Sessions) -> list[str]:
     return hyperedges(train.session_of_event, train.items)
 
 
+def role_edges(train: Sessions) -> list[str]:
+    """Every step of a session as a hyperedge of two nodes: the item that is left, i, and what follows, n_items + j."""
+    followed = follow(train).tocoo()
+    names = np.char.mod("%d", followed.row), np.char.mod("%d", followed.col + train.n_items)
+    steps = np.repeat(np.char.add(np.char.add(names[0], " "), names[1]), followed.data.astype(np.int64))
+    return list(steps)
+
+
 def group_edges(train: Sessions, group: str) -> list[str]:
     """Hyperedges of all items of each user (or whatever ``train.groups[group]`` names)."""
     return hyperedges(np.asarray(train.groups[group], np.int64)[train.session_of_event], train.items)

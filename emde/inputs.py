@@ -8,6 +8,7 @@ same item at another place fills another cell, and similar items at one place st
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 from pydantic import Field
 
 from contracts import Sessions
+from contracts.runtime.device import send
 from emde.sketch import decay, ragged, sketch
 
-Input = Literal["past", "last", "all", "pairs", "places"]
+Input = Literal["past", "last", "all", "first", "pairs", "places"]
 Inputs = Annotated[tuple[Input, ...], Field(min_length=1)]
 PLACES = 8
 """Places told apart: the last event, the one before, ..., and all earlier ones."""
@@ -26,7 +28,7 @@ PLACES = 8
 class Events:
     """The event columns of sessions on a device, items unknown to train left out.
 
-    items int64, times float64, weights float32 [events + 1]; offsets int64 [sessions + 1].
+    items int64, times float64, weights float32 [events + 1]; sessions, their ranges of events.
     """
 
     def __init__(self, sessions: Sessions, device: torch.device) -> None:
@@ -34,50 +36,80 @@ class Events:
         before = np.concatenate([[0], np.cumsum(known)])
         weights = np.ones(sessions.n_events, np.float32) if sessions.weights is None else sessions.weights
         # one event behind the last, so that an empty prefix at the end has a place to point to
-        self.items = torch.from_numpy(np.append(sessions.items[known], 0).astype(np.int64)).to(device)
-        self.times = torch.from_numpy(np.append(sessions.times[known], 0.0)).to(device)
-        self.weights = torch.from_numpy(np.append(weights[known], np.float32(0))).to(device)
-        self.offsets = torch.from_numpy(before[sessions.offsets]).to(device)
+        self.items = send(np.append(sessions.items[known], 0).astype(np.int64), device)
+        self.times = send(np.append(sessions.times[known], 0.0), device)
+        self.weights = send(np.append(weights[known], np.float32(0)), device)
+        offsets = before[sessions.offsets]
+        there = send(offsets, device)
+        self.sessions = Ranges(there[:-1], there[1:], np.diff(offsets))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges of events: starts, ends int64 [B] on a device, lengths int64 [B] on the CPU.
+
+    The lengths are known on both sides, so that nobody waits for the device to say how many events a batch has.
+    """
+
+    starts: torch.Tensor
+    ends: torch.Tensor
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, rows: slice) -> Ranges:
+        return Ranges(self.starts[rows], self.ends[rows], self.lengths[rows])
+
+    def of(self, part: Input) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """(starts, ends, how many in all) of the events that an input sketch takes."""
+        total = int(self.lengths.sum())
+        without = total - int((self.lengths > 0).sum())  # one of each
+        if part == "last":
+            return torch.maximum(self.ends - 1, self.starts), self.ends, total - without
+        if part == "first":
+            return self.starts, torch.minimum(self.starts + 1, self.ends), total - without
+        if part == "pairs":
+            return torch.minimum(self.starts + 1, self.ends), self.ends, without
+        return (self.starts, self.ends - 1, without) if part == "past" else (self.starts, self.ends, total)
 
 
 def relabel(codes: torch.Tensor, places: torch.Tensor, width: int) -> torch.Tensor:
     """Codes int64 [events, R] after ``places`` int64 [events] steps of c -> (5 c + 1) mod W, W a power of two."""
-    factors = torch.tensor([5**p for p in range(PLACES)], device=codes.device)
-    shifts = torch.tensor([(5**p - 1) // 4 for p in range(PLACES)], device=codes.device)
-    return (codes * factors[places][:, None] + shifts[places][:, None]) % width
+    factors = torch.pow(5, places)[:, None]
+    return (codes * factors + (factors - 1) // 4) % width
 
 
 def input_sketch(
     part: Input,
     codes: torch.Tensor,
     events: Events,
-    starts: torch.Tensor,
-    ends: torch.Tensor,
+    prefixes: Ranges,
     alpha: float,
     w: float,
     width: int,
 ) -> torch.Tensor:
-    """One input sketch [B, R, W] of the prefixes ``events[starts:ends]``, int64 [B].
+    """One input sketch [B, R, W] of B prefixes.
 
     past    all events but the last, decayed with their age before the newest of them
     last    the last event
     all     past and last in one
+    first   the first event
     pairs   every event with the one before it; an event without one has no part in it
     places  all events, each joined with its steps back from the end
     codes   integer [items, R]
     """
-    first = {"last": torch.maximum(ends - 1, starts), "pairs": torch.minimum(starts + 1, ends)}.get(part, starts)
-    stop = ends - 1 if part == "past" else ends
-    index, rows = ragged(first, stop)
+    first, stop, total = prefixes.of(part)
+    index, rows = ragged(first, stop, total)
     age = events.times[(stop - 1).clamp_min(0)][rows] - events.times[index]
     weights = torch.ones(len(index), device=codes.device)
-    if part != "last":
+    if part not in ("last", "first"):
         weights = decay(age, alpha, w) * events.weights[index]
-    found = codes[events.items[index]]
+    event_codes = codes[events.items[index]]
     if part == "pairs":
         before = codes[events.items[index - 1]].long()
-        found = relabel(before, torch.ones_like(index), width) ^ found.long()
+        event_codes = relabel(before, torch.ones_like(index), width) ^ event_codes.long()
     elif part == "places":
-        found = relabel(found.long(), (ends[rows] - 1 - index).clamp_max(PLACES - 1), width)
-    shape = (len(starts), codes.shape[1], width)
-    return sketch(found, torch.arange(len(index), device=codes.device), rows, weights, shape)
+        event_codes = relabel(event_codes.long(), (stop[rows] - 1 - index).clamp_max(PLACES - 1), width)
+    shape = (len(prefixes), codes.shape[1], width)
+    return sketch(event_codes, torch.arange(len(index), device=codes.device), rows, weights, shape)

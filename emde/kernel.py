@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from contracts import KernelName
-from contracts.device import Device, pick_device
-from contracts.progress import progress
+from contracts.runtime.device import Device, pick_device
+from contracts.runtime.progress import progress
 
 CELLS = 1 << 23
 """Distances held at once: 64 MiB."""

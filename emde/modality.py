@@ -9,111 +9,133 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from contracts import Interactions, Sessions, UserError
+from contracts import RANDOM, Interactions, Sessions, Source, SourceKind, UserError
+from contracts.runtime.cache import cached
+from contracts.source import WrittenSource
+from contracts.strict import Strict
 from emde import graph
-from emde.cache import cached
-from emde.coders import CoderName, encode, random_codes, release_codes
+from emde.coders import Coding, encode, random_codes, release_codes
 
 log = logging.getLogger("emde")
 Variant = Literal["paper", "release"]
-RANDOM, ATTRIBUTES = "random", "attributes"
-DIRECTED = ("next", "previous")
+FREE = {RANDOM, Source.group("session"), *map(Source, (SourceKind.ROLES, SourceKind.NEXT, SourceKind.PREVIOUS))}
+"""What every data set has."""
+Known = dict[str, Any]
+"""A modality as it was made: group, iterations, dim, seed; of ``items`` items it knew ``known``, the others got random
+codes (those of the group ``random`` know none)."""
 
 
-class Modality(BaseModel):
+class Modality(Strict):
     """One source of item codes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    group: str = Field(
-        "session",
+    group: WrittenSource = Field(
+        Source.group("session"),
         description="hyperedges of the item graph: session, user (or another group of the data), next or previous "
-        "(directed: what follows or precedes an item in sessions), attribute:NAME, "
+        "(directed: what follows or precedes an item in sessions), roles (an item as what is left and as what "
+        "follows, the two vectors joined), attribute:NAME, "
         "attributes (one modality per attribute of the data), vectors:NAME (given item vectors), or random "
         "(no embedding: random codes)",
     )
     iterations: int = Field(4, ge=0, le=100, description="Cleora iterations (paper: 1 to 5)")
-    dim: int = Field(1024, ge=1, description="embedding dimension (paper: 512 to 4096)")
+    dim: int = Field(1024, ge=1, description="embedding dimension (paper: 512 to 4096); roles: of each of the two")
     seed: int = Field(0, ge=0, description="seed of the initial vectors")
+    n: int = Field(
+        0, ge=0, description="depths of this modality; 0: the model's", exclude_if=lambda n: n == 0
+    )  # records of before have none
 
 
 Modalities = Annotated[tuple[Modality, ...], Field(min_length=1)]
 
 
 def expand(modalities: Sequence[Modality], attributes: Mapping[str, sp.csr_matrix]) -> list[Modality]:
-    """Replace the group ``attributes`` by one modality per attribute of the data."""
+    """Replace what stands for all attributes by one modality per attribute of the data."""
+    each = [Source(SourceKind.ATTRIBUTE, name) for name in sorted(attributes)]
     out: list[Modality] = []
     for modality in modalities:
-        if modality.group == ATTRIBUTES:
-            out += [modality.model_copy(update={"group": f"attribute:{name}"}) for name in sorted(attributes)]
-        else:
-            out.append(modality)
+        every = modality.group.kind is SourceKind.ATTRIBUTES
+        out += [modality.model_copy(update={"group": one}) for one in each] if every else [modality]
     if not out:
         raise UserError("modalities: expected at least one that the data offers, found none")
     return out
 
 
-def edges(train: Sessions | Interactions, group: str) -> list[str]:
-    """Hyperedges of one group; raises UserError where the data does not offer it."""
-    if group.startswith("attribute:"):
-        name = group.removeprefix("attribute:")
-        if name not in train.attributes:
-            raise UserError(
-                f"modality: unknown attribute {name!r}; the data offers: {', '.join(train.attributes) or 'none'}"
-            )
-        return graph.attribute_edges(train.attributes[name])
+def needs(modalities: Sequence[Modality]) -> list[Source]:
+    """What a data set must offer; sessions and random codes are everywhere."""
+    return [source for source in dict.fromkeys(modality.group for modality in modalities) if source not in FREE]
+
+
+def edges(train: Sessions | Interactions, source: Source) -> list[str]:
+    """Hyperedges of a group or an attribute; raises UserError where the data does not offer it."""
+    if source.kind is SourceKind.ATTRIBUTE:
+        return graph.attribute_edges(_offered(train.attributes, "attribute", source.name))
     if isinstance(train, Interactions):
-        if group not in ("user", "session"):
-            raise UserError(f"modality: unknown group {group!r}; the data offers: user")
+        if source not in (Source.group("user"), Source.group("session")):
+            raise UserError(f"modality: unknown group {str(source)!r}; the data offers: user")
         return graph.user_edges(train.liked)
-    if group == "session":
+    if source == Source.group("session"):
         return graph.session_edges(train)
-    if group not in train.groups:
-        raise UserError(f"modality: unknown group {group!r}; the data offers: {', '.join(('session', *train.groups))}")
-    return graph.group_edges(train, group)
+    if source.name not in train.groups:
+        offered = ", ".join(("session", *train.groups))
+        raise UserError(f"modality: unknown group {str(source)!r}; the data offers: {offered}")
+    return graph.group_edges(train, source.name)
+
+
+def _offered(parts: Mapping[str, Any], what: str, name: str) -> Any:
+    if name not in parts:
+        raise UserError(f"modality: unknown {what} {name!r}; the data offers: {', '.join(parts) or 'none'}")
+    return parts[name]
 
 
 def item_vectors(train: Sessions | Interactions, modality: Modality) -> tuple[np.ndarray, np.ndarray]:
     """(vectors float32 [items, d], known bool [items]) of a modality with an embedding."""
-    if modality.group.startswith("vectors:"):
-        name = modality.group.removeprefix("vectors:")
-        if name not in train.vectors:
-            offered = ", ".join(train.vectors) or "none"
-            raise UserError(f"modality: unknown item vectors {name!r}; the data offers: {offered}")
-        given = np.asarray(train.vectors[name], np.float32)
-        return given, np.asarray(given.any(axis=1))
-    if modality.group in DIRECTED and isinstance(train, Sessions):
+    source, settings = modality.group, (modality.dim, modality.iterations, modality.seed)
+    if source.kind is SourceKind.VECTORS:
+        vectors = np.asarray(_offered(train.vectors, "item vectors", source.name), np.float32)
+        return vectors, np.asarray(vectors.any(axis=1))
+    if not isinstance(train, Sessions):
+        return _propagated(edges(train, source), train.n_items, *settings)
+    if source.kind in (SourceKind.NEXT, SourceKind.PREVIOUS):
         followed = graph.follow(train)
-        matrix = followed if modality.group == "next" else followed.T.tocsr()
-        return graph.propagate_directed(matrix, modality.dim, modality.iterations, modality.seed)
-    found = edges(train, modality.group)
-    settings = (train.n_items, modality.dim, modality.iterations, modality.seed)
-    inputs = [f"pycleora {version('pycleora')}, numpy {version('numpy')}, {settings}", "\n".join(found)]
-    return cached(inputs, lambda: graph.propagate(found, *settings))
+        matrix = followed if source.kind is SourceKind.NEXT else followed.T.tocsr()
+        return graph.propagate_directed(matrix, *settings)
+    if source.kind is SourceKind.ROLES:
+        vectors, known = _propagated(graph.role_edges(train), 2 * train.n_items, *settings)
+        return np.concatenate(np.split(vectors, 2), axis=1), np.logical_or(*np.split(known, 2))
+    return _propagated(edges(train, source), train.n_items, *settings)
+
+
+def _propagated(hyperedges: list[str], *settings: int) -> tuple[np.ndarray, np.ndarray]:
+    """``graph.propagate`` with settings nodes, dim, iterations, seed; kept from one fit to the next."""
+    inputs = [f"pycleora {version('pycleora')}, numpy {version('numpy')}, {settings}", "\n".join(hyperedges)]
+    made = cached(
+        "vectors",
+        "emde.graph",
+        inputs,
+        lambda: dict(zip(("vectors", "known"), graph.propagate(hyperedges, *settings), strict=True)),
+    )
+    return made["vectors"], made["known"]
 
 
 def item_codes(
     train: Sessions | Interactions,
     modalities: Sequence[Modality],
-    coder: CoderName,
-    n: int,
-    k: int,
+    coding: Coding,
     rng: np.random.Generator,
     variant: Variant = "paper",
-) -> np.ndarray:
-    """Codes of the whole catalogue in every modality: uint8 / uint16 [items, modalities * N].
+) -> tuple[np.ndarray, list[Known]]:
+    """Codes of the whole catalogue in every modality, uint8 / uint16 [items, sum of their depths]; and the modalities.
 
     Items that a modality knows nothing about get random codes there; their number is logged.
     """
-    columns = []
+    columns, record = [], []
     for modality in expand(modalities, train.attributes):
-        child = rng.spawn(1)[0]
+        child, own = rng.spawn(1)[0], coding._replace(n=modality.n or coding.n)
         vectors, known = None, np.zeros(train.n_items, bool)
         if modality.group != RANDOM:
             vectors, known = item_vectors(train, modality)
@@ -121,10 +143,12 @@ def item_codes(
                 log.info(
                     "modality %s: %d of %d items unknown, random codes", modality.group, (~known).sum(), len(known)
                 )
-        if variant == "release" and coder == "dlsh":
-            columns.append(release_codes(vectors, known, n, k, modality.dim, child))
+        if variant == "release" and own.coder == "dlsh":
+            columns.append(release_codes(vectors, known, own.n, own.k, modality.dim, child))
         elif vectors is None:
-            columns.append(random_codes(train.n_items, n, k, child))
+            columns.append(random_codes(train.n_items, own.n, own.k, child))
         else:
-            columns.append(encode(vectors, known, coder, n, k, child))
-    return np.concatenate(columns, axis=1)
+            columns.append(encode(vectors, known, own, child))
+        made = {} if modality.group == RANDOM else modality.model_dump(include={"iterations", "dim", "seed"})
+        record.append({"group": str(modality.group), **made, "known": int(known.sum()), "items": train.n_items})
+    return np.concatenate(columns, axis=1), record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,31 +11,63 @@ import torch
 from pydantic import Field, PrivateAttr
 from torch.nn import functional as F
 
-from contracts import Checkpoint, Interactions, Recommender, Sessions, UserError
-from contracts.checkpoint import digest
-from contracts.device import Device, DType, pick_device, precision
-from emde import parallel
-from emde.coders import CoderName
+from contracts import RANDOM, Checkpoint, EpochLearner, Interactions, Recommender, Sessions, Source
+from contracts.runtime.device import ADAM_BYTES, Device, DType, pick_device, precision, require_memory, send
+from contracts.runtime.training import Row, Schedule, Trainer, adam
+from emde.coders import CoderName, Coding
 from emde.decode import Decoder, ItemLookup, popularity_prior
-from emde.modality import Modalities, Modality, Variant, item_codes
+from emde.meter import Meter
+from emde.modality import Known, Modalities, Modality, Variant, item_codes, needs
 from emde.network import Members, Network, SketchNetwork
-from emde.train import Trainer, Training
+from emde.train import Batches, Chosen
 
 NETWORK = "network."
-BATCH = 512
-"""Rows scored at once."""
 
 
-class SketchModel(Recommender):
-    """Hyper-parameters and machinery of every EMDE model with a network."""
+class Draws(NamedTuple):
+    """Where a training's random numbers come from: the order of its examples, on the CPU; noise, on its device."""
+
+    order: torch.Generator
+    noise: torch.Generator
+
+
+class Coded(Recommender):
+    """What knows items by their codes: where these come from, what that asks of the data, what was made of it."""
 
     modalities: Modalities = Field(
-        (Modality(iterations=2), Modality(iterations=4), Modality(group="random")),
+        (Modality(iterations=2), Modality(iterations=4), Modality(group=RANDOM)),
         description="where item codes come from",
     )
     coder: CoderName = Field("dlsh", description="dlsh, pq, opq or random codes (paper 3.3.2)")
     n: int = Field(10, ge=1, description="N, depths per modality (paper: 9 or 10)")
     k: int = Field(7, ge=1, le=16, description="K, bits per code; width 2^K (paper: 7)")
+
+    _known: list[Known] = PrivateAttr(default_factory=list)
+
+    @property
+    def needs(self) -> list[Source]:
+        return needs(self.modalities)
+
+    @property
+    def fit_record(self) -> dict[str, Any]:
+        return {"modalities": self._known}
+
+    @property
+    def width(self) -> int:
+        """Regions per depth row, 2^K."""
+        return 1 << self.k
+
+
+class SketchModel(Coded, EpochLearner):
+    """Hyper-parameters and machinery of every EMDE model with a network."""
+
+    spread: float = Field(
+        0.5,
+        ge=0,
+        le=0.5,
+        description="dlsh: thresholds at quantiles from .5 - spread to .5 + spread; .5: the paper's, 0: medians, "
+        "regions of equal size",
+    )
     members: int = Field(
         1,
         ge=1,
@@ -48,6 +81,7 @@ class SketchModel(Recommender):
     epochs: int = Field(5, ge=0)
     batch_size: int = Field(512, ge=2)
     lr: float = Field(0.0005, gt=0, description="Adam's learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's; 0: Adam")
     gamma: float = Field(1.0, gt=0, le=1, description="factor on the learning rate after each epoch")
     validation: float = Field(
         0.0, ge=0, lt=1, description="share of the last sessions (or users) held out to keep the best epoch; 0: none"
@@ -62,17 +96,13 @@ class SketchModel(Recommender):
     dtype: DType = Field(
         "auto", description="matrix products: bf16, float32, tf32 (CUDA only), or auto (bf16 where it is native)"
     )
-    graphs: bool = Field(False, description="CUDA only: torch.compile the network into CUDA graphs")
+    graphs: bool = Field(False, description="CUDA only: the network as CUDA graphs; what it gains is not measured")
     device: Device = "auto"
     seed: int = Field(0, ge=0)
 
     _network: Network | None = PrivateAttr(None)
     _lookup: ItemLookup | None = PrivateAttr(None)
-
-    @property
-    def width(self) -> int:
-        """Regions per depth row, 2^K."""
-        return 1 << self.k
+    _prior: torch.Tensor | None = PrivateAttr(None)
 
     def _rngs(self) -> tuple[np.random.Generator, torch.Generator]:
         codes_rng, torch_rng = np.random.default_rng(self.seed).spawn(2)
@@ -85,18 +115,33 @@ class SketchModel(Recommender):
             for member in range(self.members)
             for modality in self.modalities
         ]
-        return item_codes(train, every, self.coder, self.n, self.k, rng, self.variant)
+        coding = Coding(self.coder, self.n, self.k, self.spread)
+        codes, self._known = item_codes(train, every, coding, rng, self.variant)
+        return codes
 
-    def _new_network(self, n_inputs: int, rows: int, rng: torch.Generator) -> Network:
+    def _new_network(
+        self, n_inputs: int, rows: int, rng: torch.Generator, noise: torch.Generator | None = None, data: int = 0
+    ) -> Network:
+        """On its device; refused where it, with so many bytes of ``data``, does not fit there."""
         cells = rows * self.width // self.members
-        size = (n_inputs * cells, cells, self.hidden, self.layers)
-        members = [SketchNetwork(*size, self.dropout, rng, self.batch_norm) for _ in range(self.members)]
-        network = (members[0] if self.members == 1 else Members(n_inputs, members)).to(pick_device(self.device))
+        size = (n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm, noise)
+        members = [SketchNetwork(*size) for _ in range(self.members)]
+        network = members[0] if self.members == 1 else Members(n_inputs, members)
+        device = pick_device(self.device)
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        require_memory(device, data + self._bytes(weights, n_inputs * cells, cells), type(self).__name__.lower())
+        network = network.to(device)
         if self.graphs and network.device.type == "cuda":
-            if parallel.size() > 1:
-                raise UserError(f"graphs: expected one process, found {parallel.size()}: captured graphs do not wait")
             network.compile(mode="reduce-overhead")
         return network
+
+    def _bytes(self, weights: int, inputs: int, outputs: int) -> int:
+        """What training needs on a device: Adam's four numbers per weight (five where the best epoch is kept), and of
+        a batch, in float32, sketches, logits, log probabilities and their gradients, and four states per layer."""
+        of_weight = ADAM_BYTES + (4 if self.validation else 0)
+        return of_weight * weights + 4 * self.batch_size * self.members * (
+            2 * inputs + 4 * outputs + 4 * self.hidden * self.layers
+        )
 
     def _train(
         self,
@@ -104,9 +149,9 @@ class SketchModel(Recommender):
         codes: np.ndarray,
         counts: np.ndarray,
         n_examples: int,
-        batch_loss: Callable[[torch.Tensor, slice], torch.Tensor],
-        validate: Callable[[], float],
-        rng: torch.Generator,
+        batch_loss: Callable[[Chosen], torch.Tensor],
+        validate: Callable[[], Row],
+        draws: Draws,
         checkpoint: Checkpoint,
     ) -> None:
         """Train, and keep what was learned as arrays on the CPU.
@@ -114,14 +159,16 @@ class SketchModel(Recommender):
         counts    training events per item [items]
         validate  asked after each epoch where ``validation`` holds something out; ``recommend`` works by then
         """
-        if parallel.size() > 1:
-            parallel.agree("data, parameters and codes", [checkpoint.identity, digest([codes])])
         self._state = {"codes": codes, "prior": popularity_prior(codes, self.width, counts)}
         self._network, self._lookup = network, None
-        settings = Training(self.epochs, self.batch_size, self.lr, self.gamma, self.patience, self.dtype)
-        held_out = validate if self.validation else None
-        trainer = Trainer(network, n_examples, batch_loss, held_out, settings, rng, self._after_epoch)
-        trainer.fit(checkpoint, f"train {type(self).__name__}")
+        batches = Batches(n_examples, self.batch_size, batch_loss, draws.order, draws.noise, self.dtype, network.device)
+        trainer = Trainer(
+            type(self).__name__, network, adam(network, self.lr, self.weight_decay, decoupled=True), batches.losses,
+            Schedule(self.epochs, self.lr, self.gamma, patience=self.patience),
+            validate=validate if self.validation else None, after_epoch=self._after_epoch,
+            note=Meter(network, self.dtype).note, source=batches,
+        )  # fmt: skip
+        trainer.fit(batches.examples, checkpoint, checkpoint.restore())
         self._history = trainer.history
         self._state.update({NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
@@ -137,7 +184,9 @@ class SketchModel(Recommender):
             network.load_state_dict(arrays)
             self._network = network.eval()
         if self._lookup is None:
-            self._lookup = ItemLookup(self._state["codes"], self.width, pick_device(self.device))
+            device = pick_device(self.device)
+            self._lookup = ItemLookup(self._state["codes"], self.width, device)
+            self._prior = send(self._state["prior"], device)
         return self._network, self._lookup
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
@@ -160,4 +209,4 @@ class SketchModel(Recommender):
         with precision(self.dtype, inputs.device):
             logits = network(inputs)
         p = torch.exp(self.log_probabilities(logits))
-        return lookup.best(p, self.decoder, k, torch.from_numpy(self._state["prior"]), exclude)
+        return lookup.best(p, self.decoder, k, self._prior, exclude)

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from emde import parallel
 from emde.first_layer import SketchLinear
 
 
@@ -43,13 +42,16 @@ class Network(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 total += 6 * layer.weight.numel()
-            elif isinstance(layer, SketchLinear) and layer.sparse < 1:
+            elif isinstance(layer, SketchLinear) and not layer.is_sparse:
                 total += 4 * layer.weight.numel()
         return total
 
 
 class SketchNetwork(Network):
     """Residual network on flattened sketches: [B, inputs] -> logits [B, outputs].
+
+    rng    draws the initial weights, on the CPU
+    noise  draws dropout masks, on the device that the network is moved to; None: ``rng``
 
     ``first`` holds W_1 and, behind it, W_p: both read the same sketch, so they are one product. Without
     ``batch_norm`` BN is left out.
@@ -64,12 +66,13 @@ class SketchNetwork(Network):
         dropout: float,
         rng: torch.Generator,
         batch_norm: bool = True,
+        noise: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.dropout, self.rng, self.hidden = dropout, rng, hidden
+        self.dropout, self.noise, self.hidden = dropout, rng if noise is None else noise, hidden
         self.first: SketchLinear | None = SketchLinear(inputs, hidden * min(layers, 2), rng) if layers else None
         self.layers = nn.ModuleList(linear(hidden, hidden, rng) for _ in range(layers - 1))
-        self.norms = nn.ModuleList(parallel.BatchNorm(hidden) if batch_norm else nn.Identity() for _ in range(layers))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(hidden) if batch_norm else nn.Identity() for _ in range(layers))
         self.out = linear(hidden, outputs, rng) if layers else SketchLinear(inputs, outputs, rng)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -89,10 +92,8 @@ class SketchNetwork(Network):
         return h
 
     def _mask(self, h: torch.Tensor) -> torch.Tensor:
-        # from the model's own generator on the CPU: the same on every device; bernoulli_ takes five times as long
-        n = parallel.count(len(h))
-        kept = torch.rand((n, h.shape[1]), generator=self.rng) >= self.dropout
-        return kept[parallel.rows(n)].to(h.device)
+        # bernoulli_ takes five times as long on a CPU
+        return torch.rand(h.shape, generator=self.noise, device=h.device) >= self.dropout
 
 
 class Members(Network):

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import Field
 
-from contracts import SessionRecommender, Sessions, require_events
-from contracts.device import pick_device
-from emde.inputs import Events, Inputs, input_sketch
-from emde.model import BATCH, SketchModel
+from contracts import SessionRecommender, Sessions, blocks, require_events
+from contracts.ranking import CUT, ranks_of, validation_row
+from contracts.runtime.device import pick_device, send
+from contracts.runtime.training import Row, noise
+from emde.decode import BATCH, code_table
+from emde.inputs import Events, Inputs, Ranges, input_sketch
+from emde.model import Draws, SketchModel
 from emde.sketch import normalize
+from emde.train import Chosen
 
-VALID_K = 20
-"""Length of the lists whose mean reciprocal rank chooses the epoch."""
+EVENTS = 1 << 18
+"""Events sketched at once, each in every row of the codes; a batch of very long sessions is sketched in parts."""
+HELD = 1 << 21
+"""Events of held-out prefixes at once."""
+EVENT_BYTES = 44
+"""Of a train event on a device: item, time, weight; as an example its start, itself, its place in the order."""
 
 
 class EMDE(SketchModel, SessionRecommender):
@@ -35,34 +44,50 @@ class EMDE(SketchModel, SessionRecommender):
     w: float = Field(0.01, ge=0, description="exponent of the time decay per second")
     inputs: Inputs = Field(
         ("past", "last"),
-        description="input sketches: past (all events but the last, decayed), last, all (both in one), pairs (of "
-        "consecutive events), places (events with their position from the end)",
+        description="input sketches: past (all events but the last, decayed), last, all (both in one), first, pairs "
+        "(of consecutive events), places (events with their position from the end)",
+    )
+    smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target that is spread over all regions of a row (label smoothing)"
     )
     max_prefixes: int = Field(0, ge=0, description="training prefixes per session, the longest ones; 0: all")
+    attributes: Literal["all", "as-of-train"] = Field(
+        "as-of-train",
+        description="values of item attributes: every one they had at any time (as the authors' code reads them), or "
+        "the last one known at the end of train; what was bought, shown or listed later is never seen",
+    )
 
     def fit(self, train: Sessions) -> Self:
         require_events(train, "emde")
+        if self.attributes == "all":
+            train = replace(train, attributes={**train.attributes, **train.ever})
         columns = {"items": train.items, "times": train.times, "offsets": train.offsets, "weights": train.weights}
-        checkpoint = self.checkpoint(columns)
+        described = {f"attribute {name}": matrix for name, matrix in train.attributes.items()}
+        checkpoint = self.checkpoint({**columns, **described})
         train, held_out = self._hold_out(train)
         codes_rng, rng = self._rngs()
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
-        table = torch.from_numpy(codes).to(device)
-        events = Events(train, device)
+        masks = noise(rng, device)
+        network = self._new_network(
+            len(self.inputs), codes.shape[1], rng, masks, data_bytes(train.n_events, codes.size)
+        )
+        table, events = code_table(codes, device), Events(train, device)
         starts, targets = _examples(train, self.max_prefixes)
-        network = self._new_network(len(self.inputs), codes.shape[1], rng)
+        lengths = (targets - starts).numpy()
+        starts, targets = send(starts, device), send(targets, device)
 
-        def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
-            batch = batch[rows]
-            start, target = starts[batch].to(device), targets[batch].to(device)
-            log_p = self.log_probabilities(network(self._inputs(table, events, start, target)))
+        def batch_loss(batch: Chosen) -> torch.Tensor:
+            target = targets[batch.there]
+            prefixes = Ranges(starts[batch.there], target, lengths[batch.here.numpy()])
+            log_p = self.log_probabilities(network(self._inputs(table, events, prefixes)))
             next_codes = table[events.items[target]].long()
-            return -log_p.gather(-1, next_codes[..., None]).mean()
+            loss = -log_p.gather(-1, next_codes[..., None]).mean()
+            return (1 - self.smoothing) * loss - self.smoothing * log_p.mean() if self.smoothing else loss
 
         counts = np.bincount(train.items[train.items >= 0], minlength=train.n_items)
-        validate = partial(self._reciprocal_rank, held_out)
-        self._train(network, codes, counts, len(starts), batch_loss, validate, rng, checkpoint)
+        validate = partial(self._validate, held_out)
+        self._train(network, codes, counts, len(starts), batch_loss, validate, Draws(rng, masks), checkpoint)
         return self
 
     def _hold_out(self, train: Sessions) -> tuple[Sessions, Sessions]:
@@ -71,27 +96,32 @@ class EMDE(SketchModel, SessionRecommender):
         kept = len(train) - int(len(train) * self.validation)
         return (train.take(np.sort(order[:kept])) if self.validation else train), train.take(np.sort(order[kept:]))
 
-    def _reciprocal_rank(self, sessions: Sessions) -> float:
-        """Mean reciprocal rank, within a list of 20, of every event after the first."""
+    def _validate(self, sessions: Sessions) -> Row:
+        """MRR and hit rate, within lists of 20, of every event after the first."""
         starts, targets = (index.numpy() for index in _examples(sessions))
-        prefixes = sessions.windows(starts, targets, sessions.session_of_event[targets])
-        listed, _ = self.recommend(prefixes, VALID_K)
-        hits = listed == sessions.items[targets][:, None]
-        return float((hits / np.arange(1, VALID_K + 1)).sum() / max(len(hits), 1))
+        owners = sessions.session_of_event[targets]
+        listed = np.empty((len(targets), CUT), np.int32)
+        for start, stop in blocks(targets - starts, len(targets), HELD):
+            rows = slice(start, stop)
+            listed[rows], _ = self.recommend(sessions.windows(starts[rows], targets[rows], owners[rows]), CUT)
+        return validation_row(ranks_of(listed, sessions.items[targets]))
 
     def sketches(self, prefixes: Sessions) -> torch.Tensor:
         """Input sketches [sessions, inputs * R * W] of prefixes, as the fitted network reads them."""
-        device = pick_device(self.device)
-        events = Events(prefixes, device)
-        return self._inputs(
-            torch.from_numpy(self._state["codes"]).to(device), events, events.offsets[:-1], events.offsets[1:]
-        )
+        _, lookup = self._ready(len(self.inputs))
+        events = Events(prefixes, lookup.device)
+        return self._inputs(lookup.table, events, events.sessions)
 
-    def _inputs(self, codes: torch.Tensor, events: Events, starts: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-        """Input sketches [B, inputs * R * W] of the prefixes ``events[starts:ends]``, L2-normalised per row."""
-        parts = [
-            input_sketch(part, codes, events, starts, ends, self.alpha, self.w, self.width) for part in self.inputs
-        ]
+    def _inputs(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
+        """Input sketches [B, inputs * R * W] of prefixes, L2-normalised per row."""
+        lengths = prefixes.lengths
+        if lengths.sum() > EVENTS and len(lengths) > 1:
+            pieces = [slice(start, stop) for start, stop in blocks(lengths, len(lengths), EVENTS)]
+            return torch.cat([self._at_once(codes, events, prefixes[rows]) for rows in pieces])
+        return self._at_once(codes, events, prefixes)
+
+    def _at_once(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
+        parts = [input_sketch(part, codes, events, prefixes, self.alpha, self.w, self.width) for part in self.inputs]
         return torch.cat([normalize(part, 2).flatten(1) for part in parts], dim=1)
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +133,11 @@ class EMDE(SketchModel, SessionRecommender):
             inputs = self.sketches(prefixes.take(rows))
             items[rows], scores[rows] = self._best(network, lookup, inputs, k, None)
         return items, scores
+
+
+def data_bytes(events: int, codes: int) -> int:
+    """What so many train events and codes (int32) take on a device."""
+    return EVENT_BYTES * events + 4 * codes
 
 
 def _examples(train: Sessions, most: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

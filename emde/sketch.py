@@ -67,7 +67,8 @@ def sketch(
     rows     int64 [events], the sketch (0..B-1) each event is added to
     weights  float [events]
     shape    (B, R, W)
-    Returns float [B, R, W].
+    Returns float [B, R, W]. On a GPU sums are in no fixed order, unless torch's deterministic algorithms are on
+    (``EMDE_DETERMINISTIC=1``), which sort the cells first.
     """
     batch, depth, width = shape
     out = torch.zeros(batch * depth * width, dtype=weights.dtype, device=codes.device)
@@ -92,10 +93,14 @@ def decay(age: torch.Tensor, alpha: float, w: float) -> torch.Tensor:
     return torch.pow(alpha, w * age.clamp_min(0)).float()
 
 
-def ragged(starts: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Expand event ranges: (event index int64 [events], range index int64 [events])."""
+def ragged(starts: torch.Tensor, ends: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Expand event ranges: (event index int64 [events], range index int64 [events]).
+
+    total  events in all, known on the CPU: asking the device would wait for it
+    """
     lengths = (ends - starts).clamp_min(0)
-    rows = torch.repeat_interleave(torch.arange(len(starts), device=starts.device), lengths)
+    ranges = torch.arange(len(starts), device=starts.device)
+    rows = torch.repeat_interleave(ranges, lengths, output_size=total)
     first = torch.cumsum(lengths, 0) - lengths
-    events = torch.arange(len(rows), device=starts.device) + (starts - first)[rows]
+    events = torch.arange(total, device=starts.device) + (starts - first)[rows]
     return events, rows

@@ -12,17 +12,18 @@ import scipy.sparse as sp
 import torch
 from pydantic import Field, PrivateAttr
 
-from contracts import Interactions, TopKRecommender, UserError, require_events
-from contracts.device import Device, pick_device
-from emde.coders import CoderName
-from emde.decode import ItemLookup
+from contracts import RANDOM, Interactions, Source, SourceKind, TopKRecommender, UserError, require_events
+from contracts.ranking import CUT
+from contracts.runtime.device import Device, pick_device, send
+from contracts.runtime.training import Row, noise
+from emde.coders import Coding
+from emde.decode import BATCH, ItemLookup, code_table
 from emde.modality import Modalities, Modality, item_codes
-from emde.model import BATCH, SketchModel
+from emde.model import Coded, Draws, SketchModel
 from emde.sketch import normalize, ragged, sketch
+from emde.train import Chosen
 
-USER_GRAPH = (Modality(group="user"),)
-VALID_K = 20
-"""Length of the lists whose recall chooses the epoch."""
+USER = Source.group("user")
 
 
 class TopKEMDE(SketchModel, TopKRecommender):
@@ -36,12 +37,16 @@ class TopKEMDE(SketchModel, TopKRecommender):
     citation: ClassVar[str] = "Dabrowski et al., An efficient manifold density estimator, arXiv 2006.01894"
 
     modalities: Modalities = Field(
-        (Modality(group="user", iterations=2), Modality(group="random")), description="where item codes come from"
+        (Modality(group=USER, iterations=2), Modality(group=RANDOM)), description="where item codes come from"
     )
     hidden: int = Field(12000, ge=1, description="units of the hidden layer (paper: 12,000)")
     layers: int = Field(1, ge=0, description="hidden layers (paper: 1; 0: one linear map from sketch to sketch)")
     input_share: float = Field(0.8, gt=0, lt=1, description="share of a user's items in the input sketch")
     dislikes: bool = Field(False, description="add the sketch of disliked items (rating < 4) as an input (EMDE MM)")
+
+    @property
+    def needs(self) -> list[Source]:
+        return [*super().needs, *[Source(SourceKind.DISLIKES)] * self.dislikes]
 
     def fit(self, train: Interactions) -> Self:
         require_events(train, "emde")
@@ -52,38 +57,40 @@ class TopKEMDE(SketchModel, TopKRecommender):
         codes_rng, rng = self._rngs()
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
-        table = torch.from_numpy(codes).to(device)
+        draws = noise(rng, device)
+        network = self._new_network(2 if self.dislikes else 1, codes.shape[1], rng, draws)
+        table = code_table(codes, device)
         users = train.take(np.flatnonzero(np.diff(train.liked.indptr) >= 2))
         liked, disliked = _liked(users, device), self._disliked(users, device)
-        network = self._new_network(2 if self.dislikes else 1, codes.shape[1], rng)
 
-        def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
-            given, wanted = _split(liked.of(batch), len(batch), self.input_share, rng)
-            log_p = self.log_probabilities(network(self._inputs(table, given, disliked, batch)[rows]))
-            shape = (len(batch), table.shape[1], self.width)
-            target = normalize(sketch(table, wanted.items, wanted.owner, wanted.weights, shape), 1)[rows]
+        def batch_loss(batch: Chosen) -> torch.Tensor:
+            fold_in, target_items = _split(liked.of(batch), self.input_share, draws)
+            log_p = self.log_probabilities(network(self._inputs(table, fold_in, disliked, batch)))
+            shape = (len(batch.here), table.shape[1], self.width)
+            target = normalize(sketch(table, target_items.items, target_items.owner, target_items.weights, shape), 1)
             return -(target * log_p).sum(-1).mean()
 
         counts = np.bincount(train.liked.indices, minlength=train.n_items)
-        validate = partial(self._recall, held_out)
-        self._train(network, codes, counts, len(users), batch_loss, validate, rng, checkpoint)
+        validate = partial(self._validate, held_out)
+        self._train(network, codes, counts, len(users), batch_loss, validate, Draws(rng, draws), checkpoint)
         return self
 
-    def _recall(self, users: Interactions) -> float:
-        """Mean recall in lists of 20 of the last items of users whose first ``input_share`` are given."""
+    def _validate(self, users: Interactions) -> Row:
+        """Mean recall in lists of 20 of the last items of users whose first ``input_share`` are the fold-in."""
         sizes = np.diff(users.liked.indptr)
         place = np.arange(users.liked.nnz) - np.repeat(users.liked.indptr[:-1], sizes)
-        given = users.liked.copy()
-        given.data = (place < np.repeat(np.ceil(sizes * self.input_share), sizes)).astype(np.float32)
-        wanted = users.liked - given
-        given.eliminate_zeros()
-        wanted.eliminate_zeros()
-        known = np.flatnonzero(np.diff(wanted.indptr))
-        profiles = replace(users, liked=given, weights=None).take(known)
-        items, _ = self.recommend(profiles, VALID_K, profiles.liked)
-        hits = wanted[np.repeat(known, VALID_K), np.maximum(items, 0).ravel()].reshape(len(known), VALID_K)
-        possible = np.minimum(np.diff(wanted.indptr)[known], VALID_K)
-        return float(np.mean(np.asarray((hits != 0).sum(axis=1)).ravel() / possible)) if len(known) else 0.0
+        fold_in = users.liked.copy()
+        fold_in.data = (place < np.repeat(np.ceil(sizes * self.input_share), sizes)).astype(np.float32)
+        held_out = users.liked - fold_in
+        fold_in.eliminate_zeros()
+        held_out.eliminate_zeros()
+        known = np.flatnonzero(np.diff(held_out.indptr))
+        profiles = replace(users, liked=fold_in, weights=None).take(known)
+        items, _ = self.recommend(profiles, CUT, profiles.liked)
+        hits = held_out[np.repeat(known, CUT), np.maximum(items, 0).ravel()].reshape(len(known), CUT)
+        possible = np.minimum(np.diff(held_out.indptr)[known], CUT)
+        recall = float(np.mean(np.asarray((hits != 0).sum(axis=1)).ravel() / possible)) if len(known) else 0.0
+        return {"valid_recall": recall}
 
     def _disliked(self, users: Interactions, device: torch.device) -> _Rows | None:
         if not self.dislikes:
@@ -92,9 +99,9 @@ class TopKEMDE(SketchModel, TopKRecommender):
             raise UserError("emde: 'dislikes': expected data with ratings below the threshold, found none")
         return _Rows(users.disliked, None, device)
 
-    def _inputs(self, codes: torch.Tensor, liked: _Items, disliked: _Rows | None, batch: torch.Tensor) -> torch.Tensor:
+    def _inputs(self, codes: torch.Tensor, liked: _Items, disliked: _Rows | None, batch: Chosen) -> torch.Tensor:
         """L2-normalised input sketches [B, inputs * R * W] of what each user likes (and dislikes)."""
-        shape = (len(batch), codes.shape[1], self.width)
+        shape = (len(batch.here), codes.shape[1], self.width)
         parts = [liked] if disliked is None else [liked, disliked.of(batch)]
         sketches = [sketch(codes, part.items, part.owner, part.weights, shape) for part in parts]
         return torch.cat([normalize(s, 2).flatten(1) for s in sketches], dim=1)
@@ -103,18 +110,17 @@ class TopKEMDE(SketchModel, TopKRecommender):
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         network, lookup = self._ready(2 if self.dislikes else 1)
-        device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"]).to(device)
+        device, table = lookup.device, lookup.table
         liked, disliked = _liked(profiles, device), self._disliked(profiles, device)
 
-        def best(batch: torch.Tensor, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
+        def best(batch: Chosen, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
             inputs = self._inputs(table, liked.of(batch), disliked, batch)
             return self._best(network, lookup, inputs, k, hidden)
 
-        return _in_batches(best, len(profiles), k, exclude)
+        return _in_batches(best, len(profiles), k, exclude, device)
 
 
-class PureEMDE(TopKRecommender):
+class PureEMDE(Coded, TopKRecommender):
     """No network: an item's score is the density of the user's own items at the item (paper, Table 7).
 
     The user's liked-item sketch, L1-normalised per row, is queried at every item. ``popularity``
@@ -123,10 +129,7 @@ class PureEMDE(TopKRecommender):
 
     citation: ClassVar[str] = "Dabrowski et al., An efficient manifold density estimator, arXiv 2006.01894"
 
-    modalities: Modalities = Field(USER_GRAPH, description="where item codes come from")
-    coder: CoderName = Field("dlsh", description="dlsh, pq, opq or random codes (paper 3.3.2)")
-    n: int = Field(10, ge=1, description="N, depths per modality")
-    k: int = Field(7, ge=1, le=16, description="K, bits per code; width 2^K")
+    modalities: Modalities = Field((Modality(group=USER),), description="where item codes come from")
     decoder: Literal["gmean", "min", "mean", "hmean"] = Field("gmean", description="how rows are combined")
     floor: float = Field(
         1e-3, gt=0, description="added to every bucket's share: without it one empty bucket makes a geometric mean zero"
@@ -139,7 +142,8 @@ class PureEMDE(TopKRecommender):
 
     def fit(self, train: Interactions) -> Self:
         require_events(train, "pure-emde")
-        codes = item_codes(train, self.modalities, self.coder, self.n, self.k, np.random.default_rng(self.seed))
+        coding, rng = Coding(self.coder, self.n, self.k), np.random.default_rng(self.seed)
+        codes, self._known = item_codes(train, self.modalities, coding, rng)
         counts = np.bincount(train.liked.indices, minlength=train.n_items)
         self._state = {"codes": codes, "popularity": counts.astype(np.float32)}
         self._lookup = None
@@ -148,32 +152,36 @@ class PureEMDE(TopKRecommender):
     def recommend(
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        device = pick_device(self.device)
-        table = torch.from_numpy(self._state["codes"]).to(device)
         if self._lookup is None:
-            self._lookup = ItemLookup(self._state["codes"], 1 << self.k, device)
-        lookup, liked = self._lookup, _liked(profiles, device)
-        factor = self._state["popularity"] if self.popularity else None
+            self._lookup = ItemLookup(self._state["codes"], self.width, pick_device(self.device))
+        lookup, device, table = self._lookup, self._lookup.device, self._lookup.table
+        liked = _liked(profiles, device)
+        factor = send(self._state["popularity"], device) if self.popularity else None
 
-        def best(batch: torch.Tensor, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
+        def best(batch: Chosen, hidden: sp.csr_matrix | None) -> tuple[np.ndarray, np.ndarray]:
             own = liked.of(batch)
-            shape = (len(batch), table.shape[1], 1 << self.k)
+            shape = (len(batch.here), table.shape[1], self.width)
             shares = normalize(sketch(table, own.items, own.owner, own.weights, shape), 1)
             return lookup.best(shares + self.floor, self.decoder, k, exclude=hidden, factor=factor)
 
-        return _in_batches(best, len(profiles), k, exclude)
+        return _in_batches(best, len(profiles), k, exclude, device)
 
 
 @dataclass(frozen=True)
 class _Items:
-    """Weighted items, each with its owner: a user's place in the batch. Parallel tensors."""
+    """Weighted items, each with its owner: a user's place in the batch. Parallel tensors.
+
+    lengths  items of every user, int64 on the CPU
+    """
 
     items: torch.Tensor
     owner: torch.Tensor
     weights: torch.Tensor
+    lengths: np.ndarray
 
-    def __getitem__(self, which: torch.Tensor) -> _Items:
-        return _Items(self.items[which], self.owner[which], self.weights[which])
+    def take(self, which: torch.Tensor, lengths: np.ndarray) -> _Items:
+        """Some of them, by their places."""
+        return _Items(self.items[which], self.owner[which], self.weights[which], lengths)
 
 
 class _Rows:
@@ -181,43 +189,52 @@ class _Rows:
 
     def __init__(self, matrix: sp.csr_matrix, weights: sp.csr_matrix | None, device: torch.device) -> None:
         values = np.ones(matrix.nnz, np.float32) if weights is None else weights.data.astype(np.float32)
-        self.items = torch.from_numpy(matrix.indices.astype(np.int64)).to(device)
-        self.offsets = torch.from_numpy(matrix.indptr.astype(np.int64)).to(device)
-        self.weights = torch.from_numpy(values).to(device)
+        self.items = send(matrix.indices.astype(np.int64), device)
+        self.offsets = send(matrix.indptr.astype(np.int64), device)
+        self.weights = send(values, device)
+        self.lengths = np.diff(matrix.indptr.astype(np.int64))
 
-    def of(self, batch: torch.Tensor) -> _Items:
+    def of(self, batch: Chosen) -> _Items:
         """The stored entries of the rows ``batch``."""
-        batch = batch.to(self.offsets.device)
-        events, owner = ragged(self.offsets[batch], self.offsets[batch + 1])
-        return _Items(self.items[events], owner, self.weights[events])
+        lengths = self.lengths[batch.here.numpy()]
+        ends = self.offsets[batch.there + 1]
+        entries, owner = ragged(self.offsets[batch.there], ends, int(lengths.sum()))
+        return _Items(self.items[entries], owner, self.weights[entries], lengths)
 
 
 def _liked(users: Interactions, device: torch.device) -> _Rows:
     return _Rows(users.liked, users.weights, device)
 
 
-def _split(liked: _Items, users: int, share: float, rng: torch.Generator) -> tuple[_Items, _Items]:
-    """Shuffle each user's items and cut: (given, wanted).
+def _split(liked: _Items, share: float, rng: torch.Generator) -> tuple[_Items, _Items]:
+    """Shuffle each user's items and cut: (input, target).
 
-    At least one item is wanted and at least one is given.
+    At least one item is in each.
     """
-    keys = liked.owner + torch.rand(len(liked.items), generator=rng).double().to(liked.owner.device)
-    liked = liked[torch.argsort(keys)]
-    counts = torch.bincount(liked.owner, minlength=users)
-    place = torch.arange(len(liked.items), device=counts.device) - (torch.cumsum(counts, 0) - counts)[liked.owner]
-    given = place < torch.minimum((counts * share).ceil().long(), counts - 1)[liked.owner]
-    return liked[given], liked[~given]
+    device = liked.owner.device
+    keys = liked.owner + torch.rand(len(liked.items), generator=rng, device=device).double()
+    order = torch.argsort(keys)
+    counts = torch.from_numpy(liked.lengths)
+    cut = torch.minimum((counts * share).ceil().long(), counts - 1)
+    ends = torch.cumsum(counts, 0)
+    starts, cuts, ends = send(torch.stack([ends - counts, ends - counts + cut, ends]), device)
+    n_inputs = int(cut.sum())
+    of_input, _ = ragged(starts, cuts, n_inputs)
+    of_target, _ = ragged(cuts, ends, len(liked.items) - n_inputs)
+    return liked.take(order[of_input], cut.numpy()), liked.take(order[of_target], (counts - cut).numpy())
 
 
 def _in_batches(
-    best: Callable[[torch.Tensor, sp.csr_matrix | None], tuple[np.ndarray, np.ndarray]],
+    best: Callable[[Chosen, sp.csr_matrix | None], tuple[np.ndarray, np.ndarray]],
     n: int,
     k: int,
     exclude: sp.csr_matrix | None,
+    device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     items, scores = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
     for row in range(0, n, BATCH):
         rows = slice(row, min(row + BATCH, n))
         hidden = None if exclude is None else exclude[rows]
-        items[rows], scores[rows] = best(torch.arange(rows.start, rows.stop), hidden)
+        here, there = (torch.arange(rows.start, rows.stop, device=where) for where in ("cpu", device))
+        items[rows], scores[rows] = best(Chosen(here, there), hidden)
     return items, scores

@@ -6,7 +6,6 @@ own under a temporary folder. The report goes to results/generated/bench/flows-<
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -20,43 +19,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmark import environment
+import yaml
+
 from benchmark.data.root import data_root
 from benchmark.data.root import project_root as root
-from benchmark.evaluate import write_json
-from benchmark.show import grid, line
+from benchmark.experiments import environment
+from benchmark.report.console import grid, line
 from contracts import UserError
+from contracts.runtime.json import read_json, write_json
 from flows import processes
 
 CELLS, EMPTY = 30, 100
 DATA = "sample-sessions"
-REAL = """
-    foreach:
-{items}
-    do:
-      cmd: emde run --data {data} --split 0 --method emde --set alpha=0.${{item}} --threads 1 --out runs/${{item}}
-      outs:
-        - runs/${{item}}
-"""
-NOTHING = """
-    foreach:
-{items}
-    do:
-      cmd: mkdir -p runs && echo ${{item}} > runs/${{item}}
-      outs:
-        - runs/${{item}}
-"""
+RUN = "python -m benchmark.cli run --split 0 --method emde --threads 1"
+REAL = f"{RUN} --data {DATA} --set alpha=0.{{item}} --out {{out}}"
+NOTHING = "mkdir -p runs && echo {item} > {out}"
 
 
-def make_project(folder: Path, cells: str, count: int) -> Path:
-    """A project with ``count`` cells and nothing else, without version control."""
+def make_project(folder: Path, command: str, count: int) -> Path:
+    """A project with ``count`` cells of a command and nothing else, without version control."""
     (folder / ".dvc").mkdir(parents=True)
     config = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
     (folder / ".dvc/config").write_text(config, encoding="utf-8")
-    shutil.copy(root() / "params.yaml", folder)
-    items = "\n".join(f"      - {50 + number}" for number in range(count))
-    stages = "stages:\n  run:" + cells.format(items=items, data=DATA)
-    (folder / "dvc.yaml").write_text(stages, encoding="utf-8")
+    for name in ("params.yaml", "params", "profiles"):
+        (shutil.copytree if (root() / name).is_dir() else shutil.copy)(root() / name, folder / name)
+    stages = {}
+    for item in range(50, 50 + count):
+        out = f"runs/{item}"
+        stages[f"run--{DATA}--{item}"] = {"cmd": command.format(item=item, out=out), "outs": [out]}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
     return folder
 
 
@@ -85,7 +76,7 @@ def dask(folder: Path, workers: int) -> Iterator[str]:
     try:
         while not where.exists():
             time.sleep(0.1)
-        address = json.loads(where.read_text(encoding="utf-8"))["address"]
+        address = read_json(where)["address"]
         worker = [*python, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
         for number in range(workers):
             local = ["--local-directory", str(folder / f".cache/worker-{number}")]
@@ -103,20 +94,20 @@ def dask(folder: Path, workers: int) -> Iterator[str]:
 
 def lists(folder: Path) -> dict[str, str]:
     """The hash of every run's ranked lists."""
-    found = folder.glob("runs/**/run.json")
-    return {str(path.parent.relative_to(folder)): json.loads(path.read_text())["lists_sha256"] for path in found}
+    records = folder.glob("runs/**/run.json")
+    return {str(path.parent.relative_to(folder)): read_json(path)["lists_sha256"] for path in records}
 
 
 def workers(scratch: Path) -> dict[str, Any]:
     """A matrix of real cells on one Dask worker and on two: seconds, speed-up, and whether the lists agree."""
-    seconds, found = {}, {}
+    seconds, hashes = {}, {}
     for count in (1, 2):
         folder = make_project(scratch / f"dask-{count}", REAL, CELLS)
         with dask(folder, count) as address:
             seconds[count] = timed(folder, "flows.repro", "--dask", address)
-        found[count] = lists(folder)
-    if len(found[1]) != CELLS or found[1] != found[2]:
-        same = sum(found[2].get(name) == value for name, value in found[1].items())
+        hashes[count] = lists(folder)
+    if len(hashes[1]) != CELLS or hashes[1] != hashes[2]:
+        same = sum(hashes[2].get(name) == value for name, value in hashes[1].items())
         raise UserError(f"two workers: expected the {CELLS} lists of one worker, found {same} of them")
     out = {"cells": CELLS, "one worker s": seconds[1], "two workers s": seconds[2]}
     return {**out, "speed-up": seconds[1] / seconds[2], "cores": os.cpu_count(), "lists equal": True}
@@ -154,7 +145,7 @@ def run_flow() -> None:
 
     @flow
     def matrix() -> None:
-        experiments.execute(dvc_stages.stages(), experiments.HERE)
+        experiments.execute(dvc_stages.stages("sample"), experiments.HERE)
 
     quick = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with prefect_test_harness(server_startup_timeout=180), quick:

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from benchmark import environment, methods, settings
 from benchmark.data.store import sha256
+from benchmark.experiments import environment, methods, settings
 from contracts import UserError
-from contracts.files import write_whole
-from flows.cells import Cell, perform, remove
+from contracts.runtime.files import remove, write_whole
+from flows.cells import perform
 from flows.dvc_stages import Stage
 from flows.processes import Log, StageError
 
@@ -82,8 +82,8 @@ class Dask:
             with contextlib.suppress(Exception):  # a scheduler that went away ends the cells by itself
                 life.set(count)
 
-    def run(self, cell: Cell, log: Log) -> None:
-        if self._apart and Stage(cell.target).kind in DATA:
+    def run(self, cell: Stage, log: Log) -> None:
+        if self._apart and cell.kind in DATA:
             with self._data:
                 perform(cell, log, self.seconds, self._stopped)
             return
@@ -97,10 +97,10 @@ class Dask:
         finally:
             self.client.unsubscribe_topic(topic)
         if isinstance(done, bytes):
-            unpack(done, cell.outs, settings.project_root())
+            unpack(done, cell.outs, settings.project_root(), beside=cell.costs)
 
     def _on_a_worker(
-        self, cell: Cell, topic: str, sent: bytes | None = None, address: str | None = None
+        self, cell: Stage, topic: str, sent: bytes | None = None, address: str | None = None
     ) -> bytes | Lacks | None:
         ins = {path: self._hash(path) for path in cell.ins}
         future = self.client.submit(
@@ -108,12 +108,12 @@ class Dask:
             pure=False, retries=0, workers=address, resources={"GPU": 1} if self.gpus and uses_gpu(cell) else {},
         )  # fmt: skip
         try:
-            found: bytes | Lacks | None = future.result()
+            answer: bytes | Lacks | None = future.result()
         except StageError:
             raise
         except Exception as error:
             raise StageError(f"{cell.target}: the Dask worker failed: {error}") from None
-        return found
+        return answer
 
     def _hash(self, path: str) -> str:
         """Of something that is no longer written: its stage has ended, and we hold DVC's place."""
@@ -136,11 +136,11 @@ class Dask:
         self.client.close()
 
 
-def uses_gpu(cell: Cell) -> bool:
+def uses_gpu(cell: Stage) -> bool:
     """Whether a cell runs a method that has a ``device``."""
-    stage, known = Stage(cell.target), settings.load()
-    return stage.kind == "run" and any(
-        stage.method in rows and "device" in methods.find(kind, known.base(kind, stage.method)).model_fields
+    known = settings.load()
+    return cell.kind == "run" and any(
+        cell.method in rows and "device" in methods.find(kind, known.base(kind, cell.method)).model_fields
         for kind, rows in known.methods.items()
     )
 
@@ -159,7 +159,7 @@ class Lacks:
 
 
 def work(
-    cell: Cell, ins: dict[str, str], sent: bytes | None, name: str, code: str, seconds: float | None, topic: str
+    cell: Stage, ins: dict[str, str], sent: bytes | None, name: str, code: str, seconds: float | None, topic: str
 ) -> bytes | Lacks | None:
     """On a worker: run a cell; returns its outputs as a tar file, or None where our folder is theirs.
 
@@ -170,8 +170,8 @@ def work(
 
     worker = get_worker()
     root = settings.project_root()
-    if (found := environment.code_version()) != code:
-        raise StageError(f"{cell.target}: the worker at {worker.address} has code {found}, expected {code}")
+    if (here := environment.code_version()) != code:
+        raise StageError(f"{cell.target}: the worker at {worker.address} has code {here}, expected {code}")
     shared = shares_folder(name)
     if not shared:
         with FileLock(root / ".cache/inputs.lock"):  # two cells may read the same
@@ -201,7 +201,14 @@ def work(
         perform(cell, lambda line: worker.log_event(topic, line), seconds, cancelled)
     finally:
         finished.set()
-    return None if shared else pack(cell.outs, root)
+    return None if shared else pack([*cell.outs, *spent(cell, root)], root)
+
+
+def spent(cell: Stage, root: Path) -> list[str]:
+    """The files of a cell's record of costs, relative to the project."""
+    place = root / cell.costs
+    paths = [place] if place.is_file() else sorted(place.glob("*.json")) if cell.costs else []
+    return [path.relative_to(root).as_posix() for path in paths]
 
 
 def content(path: Path) -> str:
@@ -222,13 +229,17 @@ def pack(paths: Sequence[str], root: Path) -> bytes:
     return stream.getvalue()
 
 
-def unpack(packed: bytes, paths: Sequence[str], root: Path) -> None:
-    """Put files and folders in place: beside their place first, then renamed; nothing but ``paths``."""
+def unpack(packed: bytes, paths: Sequence[str], root: Path, beside: str = "") -> None:
+    """Put files and folders in place: beside their place first, then renamed; nothing but ``paths``.
+
+    beside  a file, or a folder whose files are added to those that lie there
+    """
     temporary = root / f".cache/unpack-{os.getpid()}-{threading.get_ident()}"
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
             archive.extractall(temporary, filter="data")
-        for path in paths:
+            added = [name for name in archive.getnames() if beside and name.startswith(beside)]
+        for path in [*paths, *added]:
             remove(root / path)
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             os.replace(temporary / path, root / path)

@@ -1,4 +1,4 @@
-"""The DVC stages of the chosen profile as plain functions: list, select, ask which are stale, run one.
+"""The DVC stages of a profile as plain functions: list, select, ask which are stale, run one.
 
 DVC decides what is stale; nothing is computed here. One writer at a time: ``writer`` makes flows and
 ``python -m flows.repro`` queue, and a ``dvc repro`` typed by hand (it knows no such lock) is waited for.
@@ -6,87 +6,138 @@ DVC decides what is stale; nothing is computed here. One writer at a time: ``wri
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
-from benchmark import settings
 from benchmark.data import registry
-from benchmark.methods import Kind
-from contracts import UserError
+from benchmark.experiments import settings
+from benchmark.experiments.profiles import (
+    JOIN,
+    KINDS,
+    ROOT,
+    file_of_data,
+    file_of_profile,
+    method_of,
+    profile_folder,
+    wanted,
+)
+from contracts import Kind, UserError
+from contracts.runtime.json import from_json, write_json
 from flows.processes import Log, StageError, TimeLimit, environment, live
 
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
+COSTS = re.compile(r" --costs (\S+)")
 PATIENCE = 3600.0  # seconds to wait for DVC commands that do not take our lock
+FEW = 5
+"""Stages of one file that DVC is asked about by name; of more, about the file."""
 NOTICE = 60.0  # seconds between two notes that we still wait
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One DVC target such as ``run@sample-sessions--ar``."""
+    """One stage of a generated pipeline file; paths are relative to the project.
 
-    target: str
+    file     the dvc.yaml that holds it
+    outs     what DVC removes before it runs the command
+    ins      what it reads that other stages made
+    """
+
+    file: str
+    name: str
+    command: str = ""
+    outs: tuple[str, ...] = ()
+    ins: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """As DVC is told."""
+        return self.name if self.file == ROOT else f"{self.file}:{self.name}"
 
     @property
     def kind(self) -> str:
-        """What it does: a name under ``stages`` of dvc.yaml."""
-        return self.target.partition("@")[0]
+        """What it does: the first part of its name."""
+        return self.name.split(JOIN)[0]
 
     @property
     def data(self) -> str:
-        """The data set (of ``profile`` and ``tables``: the profile)."""
-        return self.target.partition("@")[2].partition("--")[0]
+        """The data set (of ``tables``, ``figures``, ``site``, ``ablations``: the profile); empty where it has none."""
+        return (*self.name.split(JOIN), "")[1]
+
+    @property
+    def cell(self) -> str:
+        """The cell; empty where the stage has none."""
+        return (*self.name.split(JOIN), "", "")[2]
 
     @property
     def method(self) -> str:
-        """The method; empty where the stage has none."""
-        return self.target.partition("@")[2].partition("--")[2]
+        """The method of the cell (the change of an ablation); empty where the stage has none."""
+        return method_of(self.cell)
+
+    @property
+    def costs(self) -> str:
+        """Where it leaves its costs, which are no output; empty where it leaves none."""
+        option = COSTS.search(self.command)
+        return option[1] if option else ""
 
     @property
     def label(self) -> str:
         """For people: ``run sample-sessions / ar``."""
-        return f"{self.kind} {self.data} / {self.method}" if self.method else f"{self.kind} {self.data}"
+        parts = [self.kind, self.data] if self.data else [self.kind]
+        return " ".join(parts) + (f" / {self.cell}" if self.cell else "")
 
 
-def kinds() -> list[str]:
-    """Kinds of stages in the order of dvc.yaml, which is that of the data."""
-    path = settings.project_root() / "dvc.yaml"
-    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
+def stages(profile: str) -> list[Stage]:
+    """Every stage of a profile, in the order in which data flow; raises UserError for an unknown one.
 
-
-def choose(profile: str) -> None:
-    """Make ``profile`` the one that dvc.yaml reads; raises UserError for an unknown name.
-
-    The folders that its tables and its site depend on are made too: these say "not run" where nothing is in them.
+    Those of its pipeline file, and those of other files that they need.
     """
-    settings.write_profile(profile)
-    generated = settings.project_root() / "results/generated"
-    own = [generated / profile / name for name in ("metrics", "density", "data", "ablations/compared")]
-    for folder in (*own, generated / "illustrated"):
-        folder.mkdir(parents=True, exist_ok=True)
+    known = settings.load()
+    data, own = wanted(known, [profile]), file_of_profile(profile)
+    entries = {key: entry for file in dict.fromkeys([ROOT, *map(file_of_data, data), own])
+               for key, entry in _read(file).items()}  # fmt: skip
+    outs = {key: tuple(_paths([*e.get("outs", []), *e.get("metrics", [])])) for key, e in entries.items()}
+    made = {path: key for key, paths in outs.items() for path in paths}
+    ins = {key: tuple(path for path in e.get("deps", []) if path in made) for key, e in entries.items()}
+    needed: set[tuple[str, str]] = set()
+    pending = [key for key in entries if key[0] == own]
+    while pending:
+        key = pending.pop()
+        if key not in needed:
+            needed.add(key)
+            pending += [made[path] for path in ins[key]]
+    chosen = [Stage(*key, e["cmd"], outs[key], ins[key]) for key, e in entries.items() if key in needed]
+    return [stage for group in by_kind(chosen).values() for stage in group]
 
 
-def stages() -> list[Stage]:
-    """Every stage of the chosen profile, in the order of the data."""
-    found = [Stage(line) for line in _query("stage", "list", "--all", "--name-only").splitlines() if line]
-    return [stage for group in by_kind(found).values() for stage in group]
+def _read(file: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(file, name) -> entry of every stage of a pipeline file; nothing where there is no such file."""
+    path = settings.project_root() / file
+    if not path.is_file():
+        return {}
+    content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return {(file, name): entry for name, entry in content["stages"].items()}
+
+
+def _paths(outs: Iterable[str | dict[str, Any]]) -> list[str]:
+    return [next(iter(out)) if isinstance(out, dict) else out for out in outs]
 
 
 def by_kind(found: Iterable[Stage]) -> dict[str, list[Stage]]:
-    """Stages grouped by kind, in the order in which data flows; kinds without a stage are left out."""
+    """Stages grouped by kind, in the order in which data flow; kinds without a stage are left out."""
     kept = list(found)
-    groups = {kind: [stage for stage in kept if stage.kind == kind] for kind in kinds()}
+    groups = {kind: [stage for stage in kept if stage.kind == kind] for kind in KINDS}
     return {kind: group for kind, group in groups.items() if group}
 
 
@@ -133,8 +184,32 @@ def with_sources(data: Iterable[str]) -> list[str]:
 
 def stale(group: Sequence[Stage], log: Log) -> set[Stage]:
     """Those of the stages that ``dvc repro`` would run, as long as nothing before them is stale."""
-    answer = json.loads(_query("status", "--json", *(stage.target for stage in group), log=log) or "{}")
+    if not group:
+        return set()
+    of_file = {file: [stage.target for stage in group if stage.file == file] for file in {s.file for s in group}}
+    # DVC looks at a whole file faster than at many stages of it
+    targets = [target for file, some in of_file.items() for target in ([file] if len(some) > FEW else some)]
+    answer = from_json(_query("status", "--json", *targets, log=log) or "{}", "dvc status")
     return {stage for stage in group if stage.target in answer}
+
+
+def possible(stage: Stage) -> bool:
+    """Whether all that it reads of other stages is there."""
+    return all((settings.project_root() / path).exists() for path in stage.ins)
+
+
+def partly(stage: Stage, log: Log, failed: Mapping[str, str]) -> None:
+    """Run a stage's command on what there is; DVC is not told, so that it stays stale. Raises StageError.
+
+    failed  cell -> its last line, for tables to say
+    """
+    log(f"{stage.label}: from what there is")
+    command = stage.command
+    if stage.kind == "tables":
+        command += f" --failed {write_json(settings.project_root() / '.cache/failed.json', failed)}"
+    status, tail = live(["/bin/sh", "-c", command], log)
+    if status != 0:
+        raise StageError(f"{stage.label} failed with exit status {status}; last lines:\n{tail}")
 
 
 def repro(stage: Stage, log: Log, seconds: float | None = None) -> None:
@@ -155,11 +230,24 @@ def record(stage: Stage, log: Log) -> None:
     _query("--wait-for-lock", "commit", "--force", stage.target, log=log)
 
 
+def costs(profile: str, ran: bool, log: Log) -> None:
+    """Make the page of what a profile's cells took, which is no stage: every run takes other seconds.
+
+    ran  whether something ran: else a page that is there stays. Without tables there is no page
+    """
+    folder = profile_folder(profile)
+    if not (folder / "tables/results.json").is_file() or (not ran and (folder / "costs/index.html").is_file()):
+        return
+    status, tail = live([sys.executable, "-m", "benchmark.cli", "costs", "--profile", profile], lambda line: None)
+    if status != 0:
+        log(f"costs of {profile}: {tail.splitlines()[-1] if tail else 'failed'}")
+
+
 @contextmanager
 def writer(who: str, log: Log) -> Iterator[None]:
     """Hold the project's writer lock; while another holds it, wait and say for whom.
 
-    It covers the choice of the profile too, and the kernel frees it when its holder dies.
+    The kernel frees it when its holder dies.
     """
     path = settings.project_root() / ".cache/writer.lock"
     holder = path.with_suffix(".holder")

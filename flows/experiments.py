@@ -8,21 +8,26 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from prefect import Flow, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, Pending, Running
 from prefect.tasks import exponential_backoff
 from pydantic import BaseModel, Field
 
-from benchmark import settings
+from benchmark.experiments import settings
+from benchmark.experiments.profiles import GENERATED
 from contracts import UserError
 from flows import cells, dvc_stages, processes
-from flows.artifacts import Progress, followed, show_tables
-from flows.cells import Cell, Crew
+from flows.artifacts import Progress, followed, show
+from flows.cells import Crew, Outcome
 from flows.crew import hire
 from flows.dvc_stages import Stage
 from flows.names import (
@@ -38,12 +43,8 @@ from flows.names import (
     TopKData,
     TopKMethod,
 )
-from flows.notify import notify
-from flows.reaper import alive
 
 ALL: Any = []  # of the profile
-QUICK_SESSION: Any = ["pop", "ar", "sr", "s-knn", "vs-knn"]
-QUICK_TOPK: Any = ["top-pop", "ease", "pure-emde"]
 NETWORK: dict[str, Any] = {"retries": 2, "retry_delay_seconds": exponential_backoff(backoff_factor=10)}
 
 
@@ -71,15 +72,15 @@ HERE: Any = Machines()
 SHORT: Any = Budget()
 
 
-def _step(stage: Stage, stale: bool, cell: Cell | None, crew: Crew) -> Any:
+def _step(stage: Stage, stale: bool, together: bool, crew: Crew) -> Any:
     """Run one stage, or say that there is nothing to do."""
     if not stale:
         return Completed(name="UpToDate", message=f"{stage.target} did not change")
     log = followed(stage.label, get_run_logger().info)
-    if cell is None:
-        dvc_stages.repro(stage, log, crew.seconds)
+    if together:
+        crew.run(stage, log)
     else:
-        crew.run(cell, log)
+        dvc_stages.repro(stage, log, crew.seconds)
     return None
 
 
@@ -90,42 +91,91 @@ def stage_task(kind: str) -> Any:
     return task(name=kind, task_run_name="{stage.label}", cache_policy=NO_CACHE, **options)(_step)
 
 
+@functools.cache
+def part_task(kind: str) -> Any:
+    """The Prefect task that makes a stage from what there is."""
+    name = "{stage.label}, from what there is"
+    return task(name=kind, task_run_name=name, cache_policy=NO_CACHE)(dvc_stages.partly)
+
+
 @contextmanager
-def _profile(name: str, who: str) -> Iterator[list[Stage]]:
-    """The stages of a profile, ours to run: the writer lock is held until the end."""
-    with dvc_stages.writer(f"the flow {who} ({name})", get_run_logger().warning):
-        dvc_stages.choose(name)
-        yield dvc_stages.stages()
+def _turn(who: str) -> Iterator[None]:
+    """Hold the writer lock; while another holds it, the run is Pending and says for whom it waits."""
+    waits = False
+
+    def wait(line: str) -> None:
+        nonlocal waits
+        get_run_logger().warning(line)
+        if not waits:
+            _become(Pending(name="WaitingForWriter", message=line))
+        waits = True
+
+    with dvc_stages.writer(f"the flow {who}", wait):
+        if waits:
+            _become(Running())
+        yield
 
 
-def execute(chosen: Sequence[Stage], machines: Machines) -> None:
-    """Run stages in the order of the data, several of a kind at once where the machines allow."""
-    done = 0
+def _become(state: State[Any]) -> None:
+    """The state of this run, by force: Prefect has no rule for a run that waits by itself."""
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(UUID(flow_run.get_id()), state, force=True)
+
+
+def execute(chosen: Sequence[Stage], machines: Machines) -> Outcome:
+    """Run stages in the order of the data, several of a kind at once where the machines allow.
+
+    Each task waits for those that make what it reads: the graph of the run. What does not need a stage that failed
+    runs all the same.
+    """
     bar = Progress("stages of this run")
+    made = {path: stage for stage in chosen for path in stage.outs}
+    states: dict[Stage, State[Any]] = {}
 
-    def step(stage: Stage, stale: bool, cell: Cell | None) -> None:
-        nonlocal done
-        stage_task(stage.kind)(stage, stale, cell, crew)
-        done += 1
-        bar.show(done, len(chosen))
+    def perform(of: Any, stage: Stage, *arguments: Any) -> State[Any]:
+        needs = dict.fromkeys(made[path] for path in stage.ins if path in made)
+        before = [states[need] for need in needs if need in states and states[need].is_completed()]
+        states[stage] = of(stage.kind)(stage, *arguments, wait_for=before, return_state=True)
+        return states[stage]
+
+    def step(stage: Stage, stale: bool, together: bool) -> None:
+        state = perform(stage_task, stage, stale, together, crew)
+        if stale or len(states) == len(chosen):  # a call of the server's each: not for what is up to date
+            bar.show(len(states), len(chosen))
+        state.result()
 
     seconds = 60.0 * machines.minutes or None
     with hire(machines.workers, machines.dask, seconds) as crew:
-        cells.execute(chosen, step, crew, get_run_logger().info)
+        outcome = cells.execute(
+            chosen, step, crew, get_run_logger().info, partly=lambda *stage: perform(part_task, *stage).result()
+        )
+    get_run_logger().info(outcome.summary)
+    return outcome
 
 
-def _with_tables(
-    every: Sequence[Stage], chosen: Sequence[Stage], profile: str, machines: Machines, also: Sequence[str] = ()
-) -> None:
-    """Run the chosen stages, then what is made once for a profile (its tables, its site, kinds ``also``); show it."""
-    once = dvc_stages.select(every, ("profile", "tables", "site", *also), [profile], [])
-    execute([*once, *chosen], machines)
-    show_tables(profile, settings.project_root() / "results/generated" / profile)
+def _require(outcome: Outcome) -> None:
+    """Raise the first failure, once all that could be made is made."""
+    for error in outcome.failed.values():
+        raise error
 
 
-def _tell(flow: Any, run: Any, state: Any) -> None:
-    """Prefect's hook at the end of a run."""
-    notify(flow.name, run.name, state.type.value, state.message or "", flow_run.get_ui_url() or "")
+def folder(profile: str) -> Path:
+    """Where tables, figures and site of a profile lie."""
+    return settings.project_root() / GENERATED / "profiles" / profile
+
+
+def _run(flow: str, profile: str, chosen: Sequence[Stage], machines: Machines) -> None:
+    """Run the chosen stages when it is our turn, show what became of them; raises the first failure."""
+    with _turn(f"{flow} ({profile})"):
+        outcome = execute(chosen, machines)
+        dvc_stages.costs(profile, bool(outcome.ran), get_run_logger().warning)
+    show(flow, profile, folder(profile), outcome)
+    _require(outcome)
+
+
+def _once(every: Sequence[Stage], profile: str, *also: str) -> list[Stage]:
+    """What is made once for a profile: its tables, its site, and kinds ``also``."""
+    return dvc_stages.select(every, ("tables", "site", *also), [profile], [])
 
 
 def _experiment(name: str) -> Callable[[Callable[..., None]], Flow[..., Any]]:
@@ -135,13 +185,11 @@ def _experiment(name: str) -> Callable[[Callable[..., None]], Flow[..., Any]]:
         @functools.wraps(function)
         def body(*args: Any, **kwargs: Any) -> Any:
             try:
-                with alive(flow_run.get_id()):
-                    function(*args, **kwargs)
+                function(*args, **kwargs)
             except UserError as error:
                 return Failed(message=str(error))
 
-        hooks: Any = {f"on_{end}": [_tell] for end in ("completion", "failure", "cancellation", "crashed")}
-        return flow(name=name, flow_run_name=f"{name} {{profile}}", **hooks)(body)
+        return flow(name=name, flow_run_name=f"{name} {{profile}}")(body)
 
     return decorate
 
@@ -153,54 +201,56 @@ def download_data(
     """Fetch raw files (mirror first, checksums hold), and cut them into the splits that every method gets.
 
     Args:
-        profile: Which experiments of params.yaml to serve.
+        profile: Which experiments (profiles/) to serve.
         data: Data sets; none chosen means all of the profile.
         prepare: Also parse, check the statistics, and split.
         machines: Where cells run.
     """
-    with _profile(profile, "download-data") as every:
-        known = [stage.data for stage in every if stage.kind in ("fetch", "derive")]
-        names = dvc_stages.with_sources(dvc_stages.named(data, known, "data set", profile))
-        kinds = ("profile", "fetch", "prepare", "derive") if prepare else ("profile", "fetch")
-        execute(dvc_stages.select(every, kinds, [*names, profile], []), machines)
+    every = dvc_stages.stages(profile)
+    known = [stage.data for stage in every if stage.kind in ("fetch", "derive")]
+    names = dvc_stages.with_sources(dvc_stages.named(data, known, "data set", profile))
+    kinds = ("fetch", "prepare", "derive") if prepare else ("fetch",)
+    _run("download-data", profile, dvc_stages.select(every, kinds, names, []), machines)
 
 
 @_experiment("session-based")
 def session_based(
     profile: ProfileName = "sample",
     data: list[SessionData] = ALL,
-    methods: list[SessionMethod] = QUICK_SESSION,
+    methods: list[SessionMethod] = ALL,
     machines: Machines = HERE,
 ) -> None:
     """Session-based recommendation (Tables 1 and 2): run the methods, evaluate their ranked lists, make the tables.
 
     Args:
-        profile: Which experiments of params.yaml to run.
+        profile: Which experiments (profiles/) to run.
         data: Session data sets; none chosen means all of the profile.
-        methods: Rows of the table; none chosen means all of the profile. The quick ones are chosen at first.
+        methods: Rows of the table; none chosen means all of the profile.
         machines: Where cells run.
     """
-    with _profile(profile, "session-based") as every:
-        _with_tables(every, dvc_stages.cells(every, profile, "session", data, methods), profile, machines)
+    every = dvc_stages.stages(profile)
+    chosen = dvc_stages.cells(every, profile, "session", data, methods)
+    _run("session-based", profile, [*chosen, *_once(every, profile)], machines)
 
 
 @_experiment("top-k")
 def top_k(
     profile: ProfileName = "sample",
     data: list[TopKData] = ALL,
-    methods: list[TopKMethod] = QUICK_TOPK,
+    methods: list[TopKMethod] = ALL,
     machines: Machines = HERE,
 ) -> None:
     """Top-k recommendation (Tables 3, 4 and 7): run the methods, evaluate their ranked lists, make the tables.
 
     Args:
-        profile: Which experiments of params.yaml to run.
+        profile: Which experiments (profiles/) to run.
         data: Ratings; none chosen means all of the profile.
-        methods: Rows of the table; none chosen means all of the profile. The quick ones are chosen at first.
+        methods: Rows of the table; none chosen means all of the profile.
         machines: Where cells run.
     """
-    with _profile(profile, "top-k") as every:
-        _with_tables(every, dvc_stages.cells(every, profile, "topk", data, methods), profile, machines)
+    every = dvc_stages.stages(profile)
+    chosen = dvc_stages.cells(every, profile, "topk", data, methods)
+    _run("top-k", profile, [*chosen, *_once(every, profile)], machines)
 
 
 @_experiment("density")
@@ -208,17 +258,16 @@ def density(profile: ProfileName = "sample", data: list[DensityData] = ALL, mach
     """EMDE as a density estimator (Table 5): sketches against kernel density estimates.
 
     Args:
-        profile: Which experiments of params.yaml to run.
+        profile: Which experiments (profiles/) to run.
         data: Vector sets; none chosen means all of the profile.
         machines: Where cells run.
     """
-    with _profile(profile, "density") as every:
-        known = [stage.data for stage in every if stage.kind == "density"]
-        names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
-        mapped = settings.load().profile(profile).taste_map  # Figure 5 maps the items of these ratings
-        kinds = ("fetch", "prepare", "derive", "density")
-        chosen = dvc_stages.select(every, kinds, [*names, mapped], [])
-        _with_tables(every, chosen, profile, machines, ["figures"])
+    every = dvc_stages.stages(profile)
+    known = [stage.data for stage in every if stage.kind == "density"]
+    names = dvc_stages.with_sources(dvc_stages.named(data, known, "vector set", profile))
+    mapped = settings.load().profile(profile).taste_map  # Figure 5 maps the items of these ratings
+    chosen = dvc_stages.select(every, ("fetch", "prepare", "derive", "density"), [*names, mapped], [])
+    _run("density", profile, [*chosen, *_once(every, profile, "figures")], machines)
 
 
 @_experiment("ablations")
@@ -231,17 +280,17 @@ def ablations(
     """Ablations of the session model (Table 6 and ours): train what changed, compare all, make the tables.
 
     Args:
-        profile: Which experiments of params.yaml to run.
+        profile: Which experiments (profiles/) to run.
         data: Session data sets; none chosen means all that the profile ablates.
         cells: Changes of the base model; none chosen means all of the profile.
         machines: Where cells run.
     """
-    with _profile(profile, "ablations") as every:
-        known = [stage for stage in every if stage.kind == "ablate"]
-        names = dvc_stages.named(data, [stage.data for stage in known], "ablated data set", profile)
-        wanted = dvc_stages.named(cells, [stage.method for stage in known], "ablation", profile)
-        chosen = dvc_stages.select(every, ("fetch", "prepare", "ablate"), names, wanted)
-        _with_tables(every, chosen, profile, machines, ["ablations"])
+    every = dvc_stages.stages(profile)
+    known = [stage for stage in every if stage.kind == "ablate"]
+    names = dvc_stages.named(data, [stage.data for stage in known], "ablated data set", profile)
+    wanted = dvc_stages.named(cells, [stage.method for stage in known], "ablation", profile)
+    chosen = dvc_stages.select(every, ("fetch", "prepare", "ablate"), names, wanted)
+    _run("ablations", profile, [*chosen, *_once(every, profile, "ablations")], machines)
 
 
 @_experiment("tables")
@@ -252,8 +301,7 @@ def tables(profile: ProfileName = "sample", machines: Machines = HERE) -> None:
         profile: Whose tables.
         machines: Where cells run.
     """
-    with _profile(profile, "tables") as every:
-        _with_tables(every, [], profile, machines)
+    _run("tables", profile, _once(dvc_stages.stages(profile), profile), machines)
 
 
 @_experiment("search")
@@ -267,16 +315,15 @@ def search(
     """Search a method's parameters on a data set's tuning split; goes on where an earlier search stopped.
 
     Args:
-        profile: Experiments of params.yaml among which the data set is.
+        profile: Experiments (profiles/) among which the data set is.
         data: The data set; its test split stays closed.
-        method: A method with a space under search in params.yaml.
+        method: A method whose file below params/ has a search space.
         budget: How long to look.
         machines: Where the data is prepared; the search itself runs here.
     """
-    with _profile(profile, "search") as every:
-        known = [stage.data for stage in every if stage.kind == "fetch"]
-        names = dvc_stages.named([data], known, "data set", profile)
-        execute(dvc_stages.select(every, ("fetch", "prepare"), names, []), machines)
+    every = dvc_stages.stages(profile)
+    names = dvc_stages.named([data], [stage.data for stage in every if stage.kind == "fetch"], "data set", profile)
+    _run("search", profile, dvc_stages.select(every, ("fetch", "prepare"), names, []), machines)
     log = followed(f"search {method} on {data}", get_run_logger().info)
     command = [sys.executable, "-m", "benchmark.cli", "search", "--data", data, "--method", method]
     command += ["--trials", str(budget.trials), "--sampler", budget.sampler]
@@ -291,12 +338,10 @@ def whole_paper(profile: ProfileName = "sample", machines: Machines = HERE) -> N
     """Everything of a profile, from the raw files to the page: what ``dvc repro`` does.
 
     Args:
-        profile: Which experiments of params.yaml to run.
+        profile: Which experiments (profiles/) to run.
         machines: Where cells run.
     """
-    with _profile(profile, "whole-paper") as every:
-        execute(every, machines)
-    show_tables(profile, settings.project_root() / "results/generated" / profile)
+    _run("whole-paper", profile, dvc_stages.stages(profile), machines)
 
 
 FLOWS = (whole_paper, session_based, top_k, density, ablations, search, tables, download_data)

@@ -4,6 +4,10 @@
 guard holds the read end of a pipe; when the pipe closes (``stop``, or our death by any signal) it ends the
 command, then the rest of the group: SIGTERM first, SIGKILL after the grace time. So a cancelled or killed flow
 leaves no stage behind.
+
+Prefect does not do this: on cancel it ends the process of the flow run and no other, and nothing at all when a worker
+is killed. What a stage started (DVC, its shell, the method's process, its children) would go on, write into outputs
+that the next run removes, and hold a GPU.
 """
 
 from __future__ import annotations
@@ -62,13 +66,13 @@ def _others() -> list[int]:
     """Living members of our process group, without us."""
     import psutil
 
-    found = []
+    processes = []
     for process in psutil.process_iter(["status"]):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             same = process.pid != os.getpid() and os.getpgid(process.pid) == os.getpgrp()
             if same and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-    return found
+                processes.append(process.pid)
+    return processes
 
 
 def _end_others(grace: float) -> None:

@@ -1,4 +1,8 @@
-"""Run one command of a stage: its lines as they come, a time limit, and nothing left behind."""
+"""Run one command of a stage: its lines as they come, a time limit, and nothing left behind.
+
+Prefect's timeouts and ``ShellOperation`` end the process that they started, not what DVC starts below it; hence ours,
+under ``flows.guard``.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmark import settings
+from benchmark.experiments import settings
 from contracts import UserError
 from flows import guard
 
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a stage
 TAIL = 20  # lines of output in an error
+SITE = "EMDE_SITE"  # variable: the address at which flows.ui serves results/generated/profiles
 
 Log = Callable[[str], None]
 

@@ -16,9 +16,16 @@ os.environ.setdefault("EMDE_CACHE", "")  # no item vectors kept between tests
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other where cores are shared
 
 PROJECT = Path(__file__).parents[1]
+LONG = ("tests/flows/test_sample_profile.py", "tests/flows/test_chaos.py")
+"""They take minutes: begun first, the others fill the second core meanwhile."""
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first (``make test`` keeps this order: --no-loadscope-reorder)."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@
         name = "mine"
         params = {"epochs": 2}
 
-A class is found by ``benchmark.methods``; ``params`` should make it small.
+A class is found by ``benchmark.experiments.methods``; ``params`` should make it small.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pytest
 import scipy.sparse as sp
 from annotated_types import Ge, Gt, Le, Lt
 
-from benchmark import methods
-from contracts import PAD, Interactions, Recommender, SessionRecommender, Sessions, TopKRecommender, UserError
+from benchmark.experiments import methods
+from contracts import PAD, Interactions, Kind, Recommender, SessionRecommender, Sessions, TopKRecommender, UserError
 
 Lists = tuple[np.ndarray, np.ndarray]
 
@@ -69,7 +69,7 @@ def wrong_values(cls: type[Recommender]) -> Iterator[tuple[str, Any]]:
 class _Contract:
     """What both kinds share."""
 
-    kind: ClassVar[methods.Kind]
+    kind: ClassVar[Kind]
     name: ClassVar[str]
     params: ClassVar[dict[str, Any]] = {}
     exact: ClassVar[bool] = True
@@ -85,6 +85,8 @@ class _Contract:
         assert cls.kind == self.kind
         assert cls.__doc__
         assert cls.citation
+        plain = {"epochs", "batch_size", "device", "seed"}
+        assert all(field.description for name, field in cls.model_fields.items() if name not in plain)
 
     def test_unknown_parameter_is_named(self) -> None:
         with pytest.raises(UserError, match=f"{self.name}: unknown parameter 'no_such_parameter'"):
@@ -435,7 +437,7 @@ class TopKContract(_Contract):
 
 
 def contract_classes(
-    kind: methods.Kind, contract: type[_Contract], known: dict[str, dict[str, Any]], neural: dict[str, Any]
+    kind: Kind, contract: type[_Contract], known: dict[str, dict[str, Any]], neural: dict[str, Any]
 ) -> dict[str, type]:
     """A test class for every method of a kind: class name -> subclass of ``contract``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark import methods
+from benchmark.experiments import methods
 from contracts import DensityEstimator, UserError
 from emde.kernel import exact_density
 

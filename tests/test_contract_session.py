@@ -8,7 +8,7 @@ MODALITIES = [{"group": "session", "iterations": 2, "dim": 16}, {"group": "rando
 SMALL = {
     "hidden": 32, "epochs": 2, "dim": 16, "n": 4, "k": 4, "batch_size": 32, "dtype": "float32", "device": "cpu",
 }  # fmt: skip
-LONGER = {"cycle_params": {"epochs": 60, "lr": 0.01, "valid_fraction": 0.0}}
+LONGER = {"cycle_params": {"epochs": 60, "lr": 0.01, "validation": 0.0}}
 GRAPH = {"cycle_params": {**LONGER["cycle_params"], "lr_step": 0}}
 GRU = {"layers": (16,), "n_sample": 8, "epochs": 2, "batch_size": 8, "device": "cpu"}
 COMPANY, NOTHING = {"knows": "company"}, {"knows": "nothing"}

@@ -1,0 +1,1 @@
+"""Density estimators beside EMDE: one file each."""

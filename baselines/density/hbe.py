@@ -65,9 +65,9 @@ class HBE(DensityEstimator):
         sums, out = np.zeros(len(points)), np.zeros(len(points))
         open_rows, done, guess = np.arange(len(points)), 0, 1.0
         while len(open_rows):
-            wanted = min(self.tables, int(np.ceil(1 / (self.error**2 * np.sqrt(guess)))))
-            sums[open_rows] += self._draw(points[open_rows], done, wanted)
-            done = wanted
+            needed = min(self.tables, int(np.ceil(1 / (self.error**2 * np.sqrt(guess)))))
+            sums[open_rows] += self._draw(points[open_rows], done, needed)
+            done = needed
             out[open_rows] = sums[open_rows] / done
             if done == self.tables:
                 break
@@ -83,9 +83,9 @@ class HBE(DensityEstimator):
         values = self._hash(points, slice(first, last))
         for table in range(first, last):
             buckets, members, sizes = self._tables[table]
-            asked = values[:, table - first]
-            place = np.minimum(np.searchsorted(buckets, asked), len(buckets) - 1)
-            rows = np.flatnonzero(buckets[place] == asked)
+            query_buckets = values[:, table - first]
+            place = np.minimum(np.searchsorted(buckets, query_buckets), len(buckets) - 1)
+            rows = np.flatnonzero(buckets[place] == query_buckets)
             place = place[rows]
             squares = ((points[rows] - self._points[members[place]]).astype(np.float64) ** 2).sum(1)
             weight = kernel_values(squares, self.h, self.kernel) / self._hash.collision(np.sqrt(squares))

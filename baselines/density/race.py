@@ -36,14 +36,14 @@ class Race(DensityEstimator):
         self._hash = EuclideanHash(points.shape[1], self.n, self.k, SLOPE * self.k * self.h, rng)
         self._counts = np.zeros((self.n, self.width))
         for block in self._blocks(points):
-            found = np.bincount(self._cells(block).ravel(), minlength=self._counts.size)
-            self._counts += found.reshape(self._counts.shape)
+            counts = np.bincount(self._cells(block).ravel(), minlength=self._counts.size)
+            self._counts += counts.reshape(self._counts.shape)
         return self
 
     def query(self, points: np.ndarray) -> np.ndarray:
         flat, total = self._counts.ravel(), self._counts[0].sum()
-        found = [flat[self._cells(block)].mean(axis=1) for block in self._blocks(points)]
-        share = np.concatenate([*found, np.zeros(0)]) / total
+        means = [flat[self._cells(block)].mean(axis=1) for block in self._blocks(points)]
+        share = np.concatenate([*means, np.zeros(0)]) / total
         return (share - 1 / self.width) / (1 - 1 / self.width)
 
     def _cells(self, points: np.ndarray) -> np.ndarray:

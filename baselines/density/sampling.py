@@ -14,7 +14,7 @@ from contracts import DensityEstimator, KernelName
 class Sampling(DensityEstimator):
     """Mean kernel over m points drawn without replacement: unbiased, relative variance 1 / (m density)."""
 
-    citation: ClassVar[str] = "the plain rival of Charikar and Siminelakis, FOCS 2017"
+    citation: ClassVar[str] = "the plain baseline of Charikar and Siminelakis, FOCS 2017"
 
     m: int = Field(1000, ge=1, description="points kept")
     h: float = Field(1.0, gt=0, description="bandwidth")

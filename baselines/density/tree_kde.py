@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, PrivateAttr
@@ -22,7 +22,7 @@ class TreeKDE(DensityEstimator):
     h: float = Field(1.0, gt=0, description="bandwidth")
     kernel: KernelName = "laplacian"
 
-    _tree: object = PrivateAttr(None)
+    _tree: Any = PrivateAttr(None)
     _log_norm: float = PrivateAttr(0.0)
     _nbytes: int = PrivateAttr(0)
 
@@ -40,7 +40,7 @@ class TreeKDE(DensityEstimator):
     def query(self, points: np.ndarray) -> np.ndarray:
         if not len(points):
             return np.zeros(0)
-        scores = self._tree.score_samples(np.asarray(points, np.float64))  # type: ignore[attr-defined]
+        scores = self._tree.score_samples(np.asarray(points, np.float64))
         return np.exp(scores - self._log_norm)
 
     @property

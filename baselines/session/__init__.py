@@ -1,0 +1,1 @@
+"""Session-based recommenders beside EMDE: one file each."""

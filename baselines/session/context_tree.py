@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -11,6 +11,29 @@ from pydantic import Field
 from baselines.session.shared.common import by_popularity, empty_lists, fill, known, writable
 from contracts import SessionRecommender, Sessions, for_chunks, require_events
 from contracts.ranking import insert
+
+
+class _Tree(NamedTuple):
+    """Train events sorted by their reversed histories: every node of the tree is a contiguous range.
+
+    items      int32 [events], in the order of train
+    events     int64 [events], sorted: the event's number in train
+    depths     int32 [events], sorted: events of its session up to it
+    following  int32 [events], sorted: the item after it; -1 where there is none
+    counted    int64 [events + 1], sorted: how many before it have one after them
+    indptr     int64 [items + 1], first sorted event of each item
+    """
+
+    items: np.ndarray
+    events: np.ndarray
+    depths: np.ndarray
+    following: np.ndarray
+    counted: np.ndarray
+    indptr: np.ndarray
+
+
+COLUMNS = ("items", "node.events", "node.depths", "node.next", "node.counted", "node.indptr")
+"""Names in the fitted state of the columns of ``_Tree``."""
 
 
 class CT(SessionRecommender):
@@ -56,18 +79,15 @@ class CT(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         state = self._state
         clean = known(prefixes, len(state["counts"]))
-        items, scores = empty_lists(len(clean), k)
+        lists = empty_lists(len(clean), k)
+        tree = _Tree(*(state[name] for name in COLUMNS))
         depth = min(self.history_maxlen, int(clean.lengths.max(initial=0)))
 
         def work(start: int, stop: int) -> None:
-            _rank(
-                start, stop, clean.items, clean.offsets, depth, state["items"], state["node.events"],
-                state["node.depths"], state["node.next"], state["node.counted"], state["node.indptr"],
-                state["popular.items"], state["counts"], items, scores,
-            )  # fmt: skip
+            _rank(start, stop, clean, depth, tree, state["popular.items"], state["counts"], lists)
 
         for_chunks(len(clean), work)
-        return items, scores
+        return lists
 
 
 def sort_histories(train: Sessions, depth: int) -> np.ndarray:
@@ -92,10 +112,8 @@ def sort_histories(train: Sessions, depth: int) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _rank(
-    start, stop, prefix_items, prefix_offsets, max_depth, items, events, depths, following, counted, indptr,
-    popular, counts, items_out, scores_out,
-):  # fmt: skip
+def _rank(start, stop, prefixes, max_depth, tree, popular, counts, lists):
+    following, counted = tree.following, tree.counted
     n_items = len(counts)
     lows, highs = np.empty(max_depth + 1, np.int64), np.empty(max_depth + 1, np.int64)
     share = np.empty(max_depth + 1, np.float64)
@@ -103,18 +121,18 @@ def _rank(
     marks = np.full(n_items, -1, np.int64)
     touched = np.empty(n_items, np.int32)
     for row in range(start, stop):
-        end = prefix_offsets[row + 1]
-        length = min(end - prefix_offsets[row], max_depth)
+        end = prefixes.offsets[row + 1]
+        length = min(end - prefixes.offsets[row], max_depth)
         if length == 0:
             continue
-        deepest = _descend(prefix_items, end, length, items, events, depths, indptr, lows, highs)
+        deepest = _descend(prefixes.items, end, length, tree, lows, highs)
         # score = sum over d of share[d] * c_d, with the weights of the mixture unrolled
         rest = 1.0
         for d in range(deepest, 0, -1):
             weight = 2.0**-d
             share[d] = rest * weight / (2.0 + counted[highs[d]] - counted[lows[d]])
             rest *= 1.0 - weight
-        by_count = rest / (2.0 + len(items))
+        by_count = rest / (2.0 + len(tree.items))
         n_touched = 0
         for d in range(1, deepest + 1):
             for position in range(lows[d], highs[d]):
@@ -129,15 +147,15 @@ def _rank(
                 totals[item] += share[d]
         size = 0
         for t in range(n_touched):
-            size = insert(items_out[row], scores_out[row], size, touched[t], np.float32(totals[touched[t]]))
-        fill(items_out[row], scores_out[row], size, popular, counts, by_count, marks, row)
+            size = insert(lists.items[row], lists.scores[row], size, touched[t], np.float32(totals[touched[t]]))
+        fill(lists.items[row], lists.scores[row], size, popular, counts, by_count, marks, row)
 
 
 @numba.njit(cache=True, nogil=True)
-def _descend(prefix_items, end, length, items, events, depths, indptr, lows, highs):
+def _descend(prefix_items, end, length, tree, lows, highs):
     """Ranges of the events whose last d items are the prefix's, d = 1..deepest; returns deepest."""
     last = prefix_items[end - 1]
-    low, high = indptr[last], indptr[last + 1]
+    low, high = tree.indptr[last], tree.indptr[last + 1]
     deepest = 0
     while low < high:
         deepest += 1
@@ -145,18 +163,18 @@ def _descend(prefix_items, end, length, items, events, depths, indptr, lows, hig
         if deepest == length:
             break
         item = prefix_items[end - 1 - deepest]
-        low = _bisect(low, high, item, deepest, items, events, depths)
-        high = _bisect(low, high, item + 1, deepest, items, events, depths)
+        low = _bisect(low, high, item, deepest, tree)
+        high = _bisect(low, high, item + 1, deepest, tree)
     return deepest
 
 
 @numba.njit(cache=True, nogil=True)
-def _bisect(low, high, item, back, items, events, depths):
+def _bisect(low, high, item, back, tree):
     """First position of low..high whose event has an item >= ``item`` standing ``back`` events before it."""
     while low < high:
         middle = (low + high) // 2
-        found = items[events[middle] - back] if back < depths[middle] else -1
-        if found < item:
+        earlier = tree.items[tree.events[middle] - back] if back < tree.depths[middle] else -1
+        if earlier < item:
             low = middle + 1
         else:
             high = middle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,11 +19,13 @@ from baselines.session.shared.graph import (
     GraphExamples,
     GraphRecommender,
     in_full,
+    occurrences,
     segment_softmax,
     segment_sum,
 )
-from baselines.session.shared.neural import Bar, Dropout
+from baselines.session.shared.neural import Begun, Dropout
 from contracts import Sessions
+from contracts.runtime.training import Step
 
 SELF, OUT, IN, BOTH = range(4)
 """Kinds of edges in a session graph, seen from the node that attends."""
@@ -77,13 +80,10 @@ class GCEGNN(GraphRecommender):
         neighbours, counts = global_graph(train, self.neighbours, self.epsilon)
         return _GlobalExamples(**vars(super().train_examples(train, device)), neighbours=neighbours, counts=counts)
 
-    def train_epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, rng: torch.Generator,
-        advance: Bar,
-    ) -> float:  # fmt: skip
+    def losses(self, network: nn.Module, examples: Examples, rng: torch.Generator, begun: Begun) -> Iterator[Step]:
         assert isinstance(examples, _GlobalExamples)
         _set_neighbours(network, examples.neighbours, examples.counts)
-        return super().train_epoch(network, optimizer, examples, rng, advance)
+        return super().losses(network, examples, rng, begun)
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ def global_graph(train: Sessions, n: int, epsilon: int) -> tuple[torch.Tensor, t
     after = np.concatenate([train.items[step:][same] for step, same in near])
     ends = np.concatenate([before, after]), np.concatenate([after, before])
     shape = (train.n_items, train.n_items)
-    found = sp.csr_matrix((np.ones(len(ends[0]), np.float32), ends), shape=shape).tocoo()  # sums equal pairs
-    order = np.lexsort((found.col, -found.data, found.row))
-    row, col, data = found.row[order], found.col[order], found.data[order]
+    pairs = sp.csr_matrix((np.ones(len(ends[0]), np.float32), ends), shape=shape).tocoo()  # sums equal pairs
+    order = np.lexsort((pairs.col, -pairs.data, pairs.row))
+    row, col, data = pairs.row[order], pairs.col[order], pairs.data[order]
     rank = np.arange(len(row)) - np.searchsorted(row, row)
     kept = rank < n
     neighbours = torch.full((train.n_items, n), -1)
@@ -157,7 +157,7 @@ class _Network(nn.Module):
         alike = functional.embedding(receiver, nodes) * functional.embedding(sender, nodes)
         logits = (alike * functional.embedding(kind, self.kinds)).sum(1)
         weights = segment_softmax(functional.leaky_relu(logits, SLOPE), receiver, len(nodes))
-        received = torch.bincount(receiver, minlength=len(nodes))
+        received = occurrences(receiver, len(nodes))
         first = torch.cumsum(received, 0) - received
         return functional.embedding_bag(sender, nodes, first, mode="sum", per_sample_weights=weights)
 
@@ -168,8 +168,8 @@ class _Network(nn.Module):
         for _ in self.hops:
             inside = ids[-1].clamp_min(0)
             counts.append(self.counts[inside])
-            found = torch.where(ids[-1][..., None] >= 0, self.neighbours[inside], -1)
-            ids.append(found.flatten(1))
+            further = torch.where(ids[-1][..., None] >= 0, self.neighbours[inside], -1)
+            ids.append(further.flatten(1))
             vectors.append(self.embedding(ids[-1].clamp_min(0)))
         for hop in self.hops:
             vectors = [
@@ -215,9 +215,9 @@ class _NeighbourAttention(nn.Module):
 def session_edges(batch: GraphBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(node that attends, node attended to, kind of edge), each int64 [pairs], in the order of the first."""
     nodes = torch.arange(len(batch.items), device=batch.items.device)
-    edge = batch.source != batch.target
+    edge = torch.nonzero_static(batch.source != batch.target, size=batch.links)[:, 0]
     source, target, both = batch.source[edge], batch.target[edge], batch.both[edge]
-    one_way = ~both
+    one_way = torch.nonzero_static(~both, size=batch.links - batch.mutual)[:, 0]
     receiver = torch.cat([nodes, source, target[one_way]])
     sender = torch.cat([nodes, target, source[one_way]])
     forth, back = torch.where(both, BOTH, OUT), torch.full_like(source[one_way], IN)

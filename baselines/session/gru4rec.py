@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -21,10 +22,10 @@ from baselines.session.shared.gru4rec import (
     session_parallel,
     top1_max,
 )
-from baselines.session.shared.neural import Dropout, NeuralRecommender
+from baselines.session.shared.neural import Begun, Dropout, NeuralRecommender
 from contracts import Sessions
-from contracts.device import DType, precision
-from contracts.progress import Bar
+from contracts.runtime.device import DType, precision, send
+from contracts.runtime.training import Step
 
 Layers = tuple[int, ...]
 DRAWN = 1 << 21
@@ -41,7 +42,7 @@ class GRU4Rec(NeuralRecommender):
     initial weights in +-sqrt(6 / (rows + columns)) per gate. TOP1-max is the CIKM paper's other loss.
 
     Defaults: the authors' parameter file for RSC15 with 100 units (rsc15_xe_shared_100_best.py).
-    Differs from their version: the epoch can be chosen on validation sessions (valid_fraction; 0 as there);
+    Differs from their version: the epoch can be chosen on validation sessions (validation; 0 as there);
     sessions of one event are skipped and fewer sessions than batch_size are allowed (there: neither); cross
     entropy by log-softmax (there: log(softmax + 1e-24)); other random numbers.
     """
@@ -55,7 +56,6 @@ class GRU4Rec(NeuralRecommender):
     epochs: int = Field(10, ge=0, description="passes over the sessions")
     batch_size: int = Field(32, ge=1, description="sessions walked through at a time")
     lr: float = Field(0.2, gt=0, description="learning rate of Adagrad")
-    weight_decay: float = Field(0.0, ge=0, le=0, description="none: the authors' version has no penalty on weights")
     momentum: float = Field(0.2, ge=0, lt=1, description="share of the last step that is repeated")
     embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of embedding entries dropped in training")
     hidden_dropout: float = Field(0.4, ge=0, lt=1, description="share of hidden units dropped in training")
@@ -67,7 +67,7 @@ class GRU4Rec(NeuralRecommender):
     constrained: bool = Field(True, description="one item matrix for input and output")
     embedding: int = Field(0, ge=0, description="dimensions of separate input vectors; 0: one-hot input")
     max_length: int = Field(1000, ge=1, description="events of a prefix that are read when ranking")
-    valid_fraction: float = Field(0.0, ge=0, lt=1, description="last part of train on which the epoch is chosen")
+    validation: float = Field(0.0, ge=0, lt=1, description="share of the last sessions held out to choose the epoch")
     dtype: DType = Field("float32", description="matrix products; small ones gain nothing")
 
     def build(self, n_items: int) -> nn.Module:
@@ -98,53 +98,47 @@ class GRU4Rec(NeuralRecommender):
         train = train.take(np.argsort(train.times[train.offsets[:-1]], kind="stable"))
         return Examples.of_sessions(train, max(int(train.lengths.max(initial=1)), 1), device)
 
-    def train_epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, rng: torch.Generator,
-        advance: Bar,
-    ) -> float:  # fmt: skip
+    def losses(self, network: nn.Module, examples: Examples, rng: torch.Generator, begun: Begun) -> Iterator[Step]:
         """All sessions once, ``batch_size`` side by side; the gradient stops at the step before."""
         assert isinstance(network, _Network)
         device = examples.items.device
         starts, ends = examples.starts.numpy(), examples.ends.numpy()
         fewest = 1 if self.n_sample else 2  # without samples the others of the batch are the only negatives
         offsets, events, lanes, fresh = session_parallel(starts, ends, self.batch_size, fewest)
-        event, lane = torch.from_numpy(events).to(device), torch.from_numpy(lanes).to(device)
-        kept = torch.from_numpy(~fresh).to(device).float()[:, None]
+        event, lane = send(events, device), send(lanes, device)
+        kept = send(~fresh, device).float()[:, None]
         inputs, targets = examples.items[event], examples.items[event + 1]
-        counts = torch.bincount(examples.items[:-1], minlength=examples.n_items).float()
-        samples = self._samples(counts, len(offsets) - 1, rng)
-        states = [torch.zeros(self.batch_size, size, device=device) for size in self.layers]
-        total = torch.zeros((), device=device)
-        for step in range(len(offsets) - 1):
+        met = torch.bincount(examples.on_cpu[:-1], minlength=examples.n_items).float()
+        counts, samples = send(met, device), self._samples(met, len(offsets) - 1, rng)
+        if not begun.carried:
+            begun.carried = [torch.zeros(self.batch_size, size) for size in self.layers]
+        begun.carried = states = [send(state, device) for state in begun.carried]
+        samples = islice(samples, begun.done, None)
+        for step in range(begun.done, len(offsets) - 1):
             rows = slice(offsets[step], offsets[step + 1])
-            wanted = torch.cat([targets[rows], next(samples)])
+            candidates = torch.cat([targets[rows], send(next(samples), device)])
             hidden = [state[lane[rows]] * kept[rows] for state in states]
             with precision(self.dtype, device):
-                scores, hidden = network.step(inputs[rows], hidden, wanted)
-            loss = self._loss(scores.float(), wanted, counts) / self.batch_size
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+                scores, hidden = network.step(inputs[rows], hidden, candidates)
             for state, new in zip(states, hidden, strict=True):
                 state[lane[rows]] = new.detach().float()
-            total += loss.detach()
-            advance(int(fresh[rows].sum()))
-        return float(total) / max(len(offsets) - 1, 1)
+            loss = self._loss(scores.float(), candidates, counts) / self.batch_size
+            yield Step(loss, int(fresh[rows].sum()))
 
-    def _samples(self, counts: torch.Tensor, steps: int, rng: torch.Generator):
+    def _samples(self, counts: torch.Tensor, steps: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
         """``n_sample`` items per step, drawn as popularity ** sample_alpha."""
-        cumulated = counts.double().cpu().pow(self.sample_alpha).cumsum(0)
+        cumulated = counts.double().pow(self.sample_alpha).cumsum(0)
         block = max(DRAWN // max(self.n_sample, 1), 1)
         for start in range(0, steps, block):
             drawn = torch.rand(min(block, steps - start), self.n_sample, generator=rng, dtype=torch.float64)
-            found = torch.searchsorted(cumulated, drawn * cumulated[-1], right=True)
-            yield from found.clamp_max(len(counts) - 1).to(counts.device)
+            items = torch.searchsorted(cumulated, drawn * cumulated[-1], right=True)
+            yield from items.clamp_max(len(counts) - 1)
 
-    def _loss(self, scores: torch.Tensor, wanted: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def _loss(self, scores: torch.Tensor, candidates: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """The sum over the batch; the first columns of ``scores`` are the targets, the others the samples."""
         if self.loss_function == "cross-entropy":
             if self.logq:
-                chance = counts[wanted]
+                chance = counts[candidates]
                 chance[len(scores) :] **= self.sample_alpha
                 scores = scores - self.logq * chance.log()
             return cross_entropy(scores)
@@ -183,18 +177,18 @@ class _Network(nn.Module):
         return moved
 
     def step(
-        self, inputs: torch.Tensor, states: list[torch.Tensor], wanted: torch.Tensor
+        self, inputs: torch.Tensor, states: list[torch.Tensor], candidates: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Scores [B, C] of the items ``wanted`` [C] after one more event, int64 [B], and the new states."""
+        """Scores [B, C] of the items ``candidates`` [C] after one more event, int64 [B], and the new states."""
         if self.input is self.output:
-            vectors, place = distinct_rows(self.output, torch.cat([inputs, wanted]))
+            vectors, place = distinct_rows(self.output, torch.cat([inputs, candidates]))
             x, place = vectors[place[: len(inputs)]], place[len(inputs) :]
         else:
             vectors, place = distinct_rows(self.input, inputs)
             x = vectors[place]
-            vectors, place = distinct_rows(self.output, wanted)
+            vectors, place = distinct_rows(self.output, candidates)
         states = self.move(x, states)
-        biases, bias_place = distinct_rows(self.output_bias, wanted)
+        biases, bias_place = distinct_rows(self.output_bias, candidates)
         return (states[-1] @ vectors.T).index_select(1, place) + biases[bias_place].T, states
 
     def forward(self, batch: Batch) -> torch.Tensor:

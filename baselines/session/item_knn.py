@@ -7,18 +7,18 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from baselines.session.shared.rules import look_up, mine_rules
+from baselines.session.shared.rules import look_up, mine_shared
 from contracts import SessionRecommender, Sessions, require_events
 
 
 class ItemKNN(SessionRecommender):
     """Item-KNN: score(b | last item a) = c(a, b) / ((n(a) + lambda_)^alpha (n(b) + lambda_)^(1 - alpha)), b != a.
 
-    c(a, b): pairs of train events (a, b) of one session; n: train events of an item. Only the
-    ``n_sims`` most similar items are kept (ties: first co-occurrence in train).
+    c(a, b): train events of a in sessions that hold b; n: train events of an item. Only the ``n_sims``
+    most similar items are kept (ties: the first shared session in train, then the item index).
 
-    As session-rec (and the GRU4Rec paper's baseline), repeated events count every time; the
-    textbook's cosine counts a session once.
+    As session-rec: a session counts once per event of a, however often b stands in it, so that c is not
+    symmetric; the textbook's cosine counts a session once.
     """
 
     citation: ClassVar[str] = (
@@ -36,10 +36,9 @@ class ItemKNN(SessionRecommender):
 
         def rescale(a: np.ndarray, b: np.ndarray, pairs: np.ndarray) -> np.ndarray:
             norm = support[a] ** self.alpha * support[b] ** (1 - self.alpha)
-            return np.where(a == b, 0.0, pairs / norm)
+            return pairs / norm
 
-        weights = np.ones(int(train.lengths.max()) + 1)
-        self._state = mine_rules(train, weights, symmetric=True, pruning=self.n_sims, rescale=rescale)
+        self._state = mine_shared(train, pruning=self.n_sims, rescale=rescale)
         return self
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:

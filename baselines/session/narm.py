@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import nn
 
 from baselines.session.shared.batches import Batch
-from baselines.session.shared.neural import Dropout, NeuralRecommender
+from baselines.session.shared.neural import AdamRecommender, Dropout
 
 
-class NARM(NeuralRecommender):
+class NARM(AdamRecommender):
     """A GRU read twice, as last state and by attention, and a bilinear decoder (paper, section 3).
 
     h_1..h_t = GRU(dropped item vectors); c_global = h_t; c_local = sum_j v . sigmoid(A1 h_t + A2 h_j) h_j

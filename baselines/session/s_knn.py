@@ -8,10 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from baselines.session.shared.common import known
-from baselines.session.shared.knn import BINARY, COSINE, JACCARD, Scheme, index_sessions, rank_by_neighbours
+from baselines.session.shared.knn import Scheme, Similarity, index_sessions, rank_by_neighbours
 from contracts import SessionRecommender, Sessions, require_events
-
-SIMILARITIES = {"jaccard": JACCARD, "cosine": COSINE, "binary": BINARY}
 
 
 class SKNN(SessionRecommender):
@@ -49,5 +47,5 @@ class SKNN(SessionRecommender):
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         clean = known(prefixes, len(self._state["item.indptr"]) - 1)
         ones = np.ones(len(clean.items))
-        scheme = Scheme(ones, ones, SIMILARITIES[self.similarity], self.k, self.sample_size)
+        scheme = Scheme(ones, ones, Similarity[self.similarity.upper()], self.k, self.sample_size)
         return rank_by_neighbours(self._state, clean, k, scheme)

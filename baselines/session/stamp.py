@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import nn
 
 from baselines.session.shared.batches import Batch
-from baselines.session.shared.neural import NeuralRecommender
+from baselines.session.shared.neural import AdamRecommender
 
 
-class STAMP(NeuralRecommender):
+class STAMP(AdamRecommender):
     """Attention of the last click over the session, two cells, trilinear scores (paper, section 3).
 
     m_s = mean of the item vectors x_i, m_t = x_last; a_i = w0 . sigmoid(W1 x_i + W2 x_last + W3 m_s + b),

@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from baselines.session.shared.common import DAY, fading, known
-from baselines.session.shared.knn import COSINE, Scheme, index_sessions, rank_by_neighbours
+from baselines.session.shared.common import DAY, Prefixes, fading, known
+from baselines.session.shared.knn import Scheme, Similarity, index_sessions, rank_by_neighbours
 from contracts import SessionRecommender, Sessions, require_events
 
 
@@ -49,13 +49,15 @@ class STAN(SessionRecommender):
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         clean = known(prefixes, len(self._state["item.indptr"]) - 1)
-        scheme = Scheme(
+        return rank_by_neighbours(self._state, clean, k, self._scheme(clean))
+
+    def _scheme(self, clean: Prefixes) -> Scheme:
+        return Scheme(
             weights=fading(clean.steps_back(), self.lambda_spw),
             decays=np.ones(len(clean.items)),
-            similarity=COSINE,
+            similarity=Similarity.COSINE,
             k=self.k,
             sample_size=self.sample_size,
             ageing=(self.lambda_snh or 0.0) * DAY,
             reach=fading(np.arange(self._state["session.positions"].max() + 1), self.lambda_inh),
         )
-        return rank_by_neighbours(self._state, clean, k, scheme)

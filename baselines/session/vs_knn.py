@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from baselines.session.shared.common import Prefixes, distance_weight, known
-from baselines.session.shared.knn import COSINE, DOT, Scheme, index_sessions, item_idf, rank_by_neighbours
+from baselines.session.shared.knn import Scheme, Similarity, index_sessions, item_idf, rank_by_neighbours
 from contracts import SessionRecommender, Sessions, require_events
 
 Weighting = Literal["div", "quadratic", "log", "same", "linear", "linear_clipped"]
@@ -67,7 +67,7 @@ class VSKNN(SessionRecommender):
         scheme = Scheme(
             weights=position_weight(self.weighting, clean),
             decays=distance_weight(self.weighting_score, clean.steps_back() + 1),
-            similarity=DOT if self.similarity == "vec" else COSINE,
+            similarity=Similarity.DOT if self.similarity == "vec" else Similarity.COSINE,
             k=self.k,
             sample_size=self.sample_size,
             item_factor=self._state["item_factor"],
@@ -86,10 +86,4 @@ def position_weight(kind: str, prefixes: Prefixes) -> np.ndarray:
         return (position / length) ** 2
     if kind == "linear":
         return np.where(position <= 10, 1.0 - 0.1 * back, 0.0)
-    if kind == "linear_clipped":
-        return np.maximum(0.0, 1.0 - 0.1 * back)
-    if kind == "log":
-        return 1.0 / np.log10(back + 1.7)
-    if kind == "same":
-        return np.ones(len(back))
-    raise ValueError(f"unknown weighting {kind!r}")
+    return distance_weight(kind, back)

@@ -1,0 +1,1 @@
+"""Top-k recommenders beside EMDE: one file each."""

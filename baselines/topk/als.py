@@ -51,7 +51,9 @@ class Als(TopKRecommender):
     def fit(self, train: Interactions) -> Self:
         """Learn item vectors, float32 [items, factors]."""
         require_events(train, "als")
-        self._state["item_factors"] = fit_factors(self._library_model(n_threads()), train.liked, "als")
+        self._state["item_factors"] = fit_factors(
+            self._library_model(n_threads()), train.liked, "als", "try a larger regularization"
+        )
         return self
 
     def recommend(

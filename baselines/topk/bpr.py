@@ -50,7 +50,7 @@ class Bpr(TopKRecommender):
             num_threads=1,
             random_state=self.seed,
         )
-        self._state["item_factors"] = fit_factors(model, train.liked, "bpr")
+        self._state["item_factors"] = fit_factors(model, train.liked, "bpr", "try a smaller learning_rate")
         return self
 
     def recommend(

@@ -8,13 +8,14 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 import torch
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 from scipy.linalg.lapack import dpotrf, dpotri
 
 from baselines.topk.shared.gram import gram_matrix
 from baselines.topk.shared.scoring import recommend_in_blocks
 from contracts import Interactions, TopKRecommender, UserError, for_chunks, require_events
-from contracts.device import Device, pick_device
+from contracts.runtime.best import best
+from contracts.runtime.device import Device, pick_device, require_memory, send
 
 USERS_ON_DEVICE = 4096
 """Users made dense at once on a GPU: 4,096 x 20,000 float32 = 320 MB."""
@@ -73,21 +74,27 @@ def weights_on(device: torch.device, liked: sp.csr_matrix, l2: float) -> np.ndar
     n_items = liked.shape[1]
     counts = torch.zeros((n_items, n_items), device=device)
     for start in range(0, liked.shape[0], USERS_ON_DEVICE):
-        block = torch.from_numpy(liked[start : start + USERS_ON_DEVICE].toarray()).to(device)
+        block = send(liked[start : start + USERS_ON_DEVICE].toarray(), device)
         counts.addmm_(block.T, block)
     gram = counts.double()
     del counts
     gram.diagonal().add_(l2)
     factor, info = torch.linalg.cholesky_ex(gram)
     del gram
-    if info.item() != 0:
-        raise np.linalg.LinAlgError(f"not positive definite at row {info.item()}")
+    row = int(info)
+    if row != 0:
+        raise np.linalg.LinAlgError(f"not positive definite at row {row}")
     inverse = torch.cholesky_inverse(factor)
     del factor
     inverse /= -inverse.diagonal().clone()
     weights = inverse.float()
     weights.fill_diagonal_(0)
     return weights.cpu().numpy()
+
+
+def bytes_on_device(n_items: int, n_users: int) -> int:
+    """What ``weights_on`` needs at most: two float64 matrices, or the counts and the users made dense beside them."""
+    return max(16 * n_items**2, 4 * n_items**2 + 4 * n_items * min(n_users, USERS_ON_DEVICE))
 
 
 class Ease(TopKRecommender):
@@ -108,10 +115,14 @@ class Ease(TopKRecommender):
     l2: float = Field(default=200.0, gt=0, description="Ridge penalty added to the diagonal of X'X")
     device: Device = Field(default="auto", description="where the weights are computed; auto: CUDA where available")
 
+    _there: torch.Tensor | None = PrivateAttr(None)
+
     def fit(self, train: Interactions) -> Self:
         """Solve for the item-item weights B, float32 [items, items]."""
         require_events(train, "ease")
         device = pick_device(self.device)
+        self._there = None
+        require_memory(device, bytes_on_device(train.n_items, len(train)), "ease")
         try:
             if device.type == "cpu":
                 self._state["weights"] = weights_in_place(train.liked, self.l2)
@@ -125,5 +136,12 @@ class Ease(TopKRecommender):
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rank items by the sum of the profile items' weights towards them."""
-        weights = self._state["weights"]
-        return recommend_in_blocks(profiles, k, exclude, lambda liked: liked @ weights)
+        device, weights = pick_device(self.device), self._state["weights"]
+        if device.type == "cpu":
+            return recommend_in_blocks(profiles, k, exclude, lambda liked: liked @ weights)
+        if self._there is None:
+            self._there = send(weights, device)
+        there = self._there
+        return recommend_in_blocks(
+            profiles, k, exclude, lambda liked: send(liked.toarray().astype(np.float32), device) @ there, best
+        )

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from baselines.topk.shared.neighbours import top_products
-from baselines.topk.shared.scoring import recommend_in_blocks
-from contracts import Interactions, TopKRecommender, require_events
+from baselines.topk.shared.scoring import ItemItemRecommender
+from contracts import Interactions, require_events
 
 BM25_K1 = 1.2
 BM25_B = 0.75
@@ -36,7 +36,7 @@ def weighted(liked: sp.csr_matrix, scheme: str) -> sp.csr_matrix:
     return matrix
 
 
-class ItemKnn(TopKRecommender):
+class ItemKnn(ItemItemRecommender):
     """Each item's nearest neighbours by shrunk cosine over (weighted) columns of likes.
 
     s_ij = x_i . x_j / (|x_i| |x_j| + shrink + 1e-6), s_ii = 0; for every item j its top_k neighbours
@@ -65,10 +65,3 @@ class ItemKnn(TopKRecommender):
         rows = top_products(right.T.tocsr(), right, self.top_k, norm, norm, self.shrink + 1e-6)
         self.set_csr("weights", rows.T.tocsr())
         return self
-
-    def recommend(
-        self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rank items by the sum of their similarities to the profile's items."""
-        weights = self.get_csr("weights")
-        return recommend_in_blocks(profiles, k, exclude, lambda liked: (liked @ weights).toarray())

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-import numpy as np
-import scipy.sparse as sp
 from pydantic import Field
 
-from baselines.topk.shared.scoring import recommend_in_blocks
+from baselines.topk.shared.scoring import ItemItemRecommender
 from baselines.topk.shared.walk import walk_weights
-from contracts import Interactions, TopKRecommender, require_events
+from contracts import Interactions, require_events
 
 
-class RP3Beta(TopKRecommender):
+class RP3Beta(ItemItemRecommender):
     """The three-step walk of P3alpha, its target divided by popularity^beta.
 
     W_ij = sum_u (1 / d_i)^alpha (1 / d_u)^alpha / d_j^beta over users u who liked both (d: degrees),
@@ -40,10 +38,3 @@ class RP3Beta(TopKRecommender):
         require_events(train, "rp3beta")
         self.set_csr("weights", walk_weights(train.liked, self.alpha, self.beta, self.top_k, self.normalize))
         return self
-
-    def recommend(
-        self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rank items by the profile items' summed weights towards them."""
-        weights = self.get_csr("weights")
-        return recommend_in_blocks(profiles, k, exclude, lambda liked: (liked @ weights).toarray())

@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 
 import numba
 import numpy as np
-import scipy.sparse as sp
 from pydantic import Field
 
 from baselines.topk.shared.gram import gram_matrix
 from baselines.topk.shared.neighbours import keep_largest, padded_to_csr
-from baselines.topk.shared.scoring import recommend_in_blocks
-from contracts import PAD, Interactions, TopKRecommender, UserError, for_chunks, require_events
+from baselines.topk.shared.scoring import ItemItemRecommender
+from contracts import PAD, Interactions, UserError, for_chunks, require_events
+from contracts.finite import require_finite_values
 
 MAX_ITER = 100
 TOL = 1e-4
@@ -21,7 +21,7 @@ COMPACT = 4096
 
 
 @numba.njit(cache=True, nogil=True)
-def _sweep(gram, wanted, coordinates, l1, l2, weights, fitted):
+def _sweep(gram, products, coordinates, l1, l2, weights, fitted):
     """One pass of coordinate descent; fitted = gram @ weights is kept up to date.
 
     Returns (largest change of a weight, largest weight).
@@ -31,7 +31,7 @@ def _sweep(gram, wanted, coordinates, l1, l2, weights, fitted):
     for i in coordinates:
         old = weights[i]
         curvature = gram[i, i]
-        push = wanted[i] - fitted[i] + old * curvature - l1
+        push = products[i] - fitted[i] + old * curvature - l1
         new = push / (curvature + l2) if push > 0.0 else 0.0
         if new != old:
             weights[i] = new
@@ -42,7 +42,7 @@ def _sweep(gram, wanted, coordinates, l1, l2, weights, fitted):
 
 
 @numba.njit(cache=True, nogil=True)
-def _duality_gap(wanted, target_norm, coordinates, l1, l2, weights, fitted):
+def _duality_gap(products, target_norm, coordinates, l1, l2, weights, fitted):
     """How far the objective (times the number of rows) is from its minimum, at most.
 
     The elastic net is a lasso with sqrt(l2) I below X and zeros below y; its residual, scaled until
@@ -55,8 +55,8 @@ def _duality_gap(wanted, target_norm, coordinates, l1, l2, weights, fitted):
     weight_sum = 0.0
     for i in coordinates:
         w = weights[i]
-        correlation = max(correlation, wanted[i] - fitted[i] - l2 * w)
-        explained += wanted[i] * w
+        correlation = max(correlation, products[i] - fitted[i] - l2 * w)
+        explained += products[i] * w
         fitted_norm += fitted[i] * w
         weight_norm += w * w
         weight_sum += w
@@ -66,15 +66,15 @@ def _duality_gap(wanted, target_norm, coordinates, l1, l2, weights, fitted):
 
 
 @numba.njit(cache=True, nogil=True)
-def _compact_descent(gram, wanted, active, l1, l2, weights, max_iter, tol):
+def _compact_descent(gram, products, active, l1, l2, weights, max_iter, tol):
     """Descend on the active coordinates alone, in a small matrix that stays in cache."""
     size = len(active)
     small = np.empty((size, size), np.float32)
-    small_wanted = np.empty(size, np.float32)
+    small_products = np.empty(size, np.float32)
     small_weights = np.empty(size)
     for a in range(size):
         row = gram[active[a]]
-        small_wanted[a] = wanted[active[a]]
+        small_products[a] = products[active[a]]
         small_weights[a] = weights[active[a]]
         for b in range(size):
             small[a, b] = row[active[b]]
@@ -83,7 +83,7 @@ def _compact_descent(gram, wanted, active, l1, l2, weights, max_iter, tol):
         fitted += small_weights[a] * small[a]
     coordinates = np.arange(size)
     for _ in range(max_iter):
-        change, largest = _sweep(small, small_wanted, coordinates, l1, l2, small_weights, fitted)
+        change, largest = _sweep(small, small_products, coordinates, l1, l2, small_weights, fitted)
         if change <= tol * largest:
             break
     for a in range(size):
@@ -98,23 +98,23 @@ def solve_column(gram, target, l1, l2, max_iter, tol, weights, fitted):
     Full sweeps alternate with sweeps over the non-zero weights; it ends when a full sweep moves
     nothing by more than tol and the duality gap is below tol |y|^2, or after max_iter full sweeps.
     """
-    wanted = gram[target]
-    # X and w are non-negative, so an item's push is at most wanted - l1: the others stay at zero.
-    candidate = wanted > l1
+    products = gram[target]
+    # X and w are non-negative, so an item's push is at most products - l1: the others stay at zero.
+    candidate = products > l1
     candidate[target] = False
     coordinates = np.flatnonzero(candidate)
     weights[:] = 0.0
     fitted[:] = 0.0
     for _ in range(max_iter):
-        change, largest = _sweep(gram, wanted, coordinates, l1, l2, weights, fitted)
+        change, largest = _sweep(gram, products, coordinates, l1, l2, weights, fitted)
         if change <= tol * largest:
-            gap = _duality_gap(wanted, wanted[target], coordinates, l1, l2, weights, fitted)
-            if gap <= tol * wanted[target]:
+            gap = _duality_gap(products, products[target], coordinates, l1, l2, weights, fitted)
+            if gap <= tol * products[target]:
                 break
         active = np.flatnonzero(weights)
         if len(active) <= COMPACT:
             # Sweeps in cache are cheap: go on until even slow directions have settled.
-            _compact_descent(gram, wanted, active, l1, l2, weights, 10 * max_iter, 0.01 * tol)
+            _compact_descent(gram, products, active, l1, l2, weights, 10 * max_iter, 0.01 * tol)
             fitted[:] = 0.0
             for i in active:
                 if weights[i] > 0.0:
@@ -122,16 +122,16 @@ def solve_column(gram, target, l1, l2, max_iter, tol, weights, fitted):
 
 
 @numba.njit(cache=True, nogil=True)
-def _columns(start, stop, gram, l1, l2, max_iter, tol, top_k, items_out, values_out):
+def _columns(start, stop, gram, l1, l2, items_out, values_out):
     weights = np.zeros(gram.shape[0])
     fitted = np.zeros(gram.shape[0])
     for target in range(start, stop):
-        solve_column(gram, target, l1, l2, max_iter, tol, weights, fitted)
+        solve_column(gram, target, l1, l2, MAX_ITER, TOL, weights, fitted)
         chosen = np.flatnonzero(weights)
-        keep_largest(chosen, weights[chosen].astype(np.float32), top_k, items_out[target], values_out[target])
+        keep_largest(chosen, weights[chosen].astype(np.float32), items_out[target], values_out[target])
 
 
-class Slim(TopKRecommender):
+class Slim(ItemItemRecommender):
     """Elastic-net regression of each item's column on all other columns, weights non-negative.
 
     w_j = argmin_{w >= 0, w_j = 0}  1/(2N) |x_j - X w|^2 + alpha l1_ratio |w|_1 + alpha (1 - l1_ratio)/2 |w|^2,
@@ -171,17 +171,7 @@ class Slim(TopKRecommender):
         top_k = min(self.top_k, n_items)
         items = np.full((n_items, top_k), PAD, np.int32)
         values = np.zeros((n_items, top_k), np.float32)
-
-        def solve(start: int, stop: int) -> None:
-            _columns(start, stop, gram, l1, l2, MAX_ITER, TOL, top_k, items, values)
-
-        for_chunks(n_items, solve, 16)
+        for_chunks(n_items, lambda start, stop: _columns(start, stop, gram, l1, l2, items, values), 16)
+        require_finite_values(values, "slim: weights", "try a larger alpha")
         self.set_csr("weights", padded_to_csr(items, values, n_items).T.tocsr())
         return self
-
-    def recommend(
-        self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rank items by the profile items' summed weights towards them."""
-        weights = self.get_csr("weights")
-        return recommend_in_blocks(profiles, k, exclude, lambda liked: (liked @ weights).toarray())

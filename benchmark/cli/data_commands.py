@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import UserError
+from contracts.source import Source, SourceKind
 
 
 def add_commands(parts: Any, add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -20,6 +21,7 @@ def add_commands(parts: Any, add: Callable[..., argparse.ArgumentParser]) -> Non
         child = add(name, handler, text, parts)
         child.add_argument("names", nargs="+", metavar="NAME")
         child.add_argument("--offline", action="store_true", help="never use the network")
+        child.add_argument("--as-is", action="store_true", help="take files unverified: stand-ins, altered copies")
     add("stats", data_stats, "statistics of every split beside the expected values", parts).add_argument("name")
     page = add("page", data_page, "one HTML page: source, files, statistics beside the expected, distributions", parts)
     page.add_argument("name")
@@ -38,9 +40,10 @@ def add_commands(parts: Any, add: Callable[..., argparse.ArgumentParser]) -> Non
     own.add_argument(
         "--columns", nargs="+", default=[], metavar="ROLE=COLUMN", help="session=, item=, time=, user=, rating="
     )
-    own.add_argument("--test-days", type=float, default=1.0, metavar="DAYS", help="sessions: the last days that test")
-    own.add_argument("--min-support", type=int, default=5, metavar="N", help="sessions: events an item needs")
-    own.add_argument("--heldout-users", type=int, metavar="N", help="ratings: test users (default: a tenth)")
+    own.add_argument("--test-days", metavar="DAYS", help="sessions: the last days that test (default: 1)")
+    own.add_argument("--min-support", metavar="N", help="sessions: events an item needs (default: 5)")
+    own.add_argument("--heldout-users", metavar="N", help="ratings: test users (default: a tenth)")
+    own.add_argument("--positive", metavar="X", help="ratings: the least that is a positive (default: 4)")
     own.add_argument("--attributes", type=Path, metavar="FILE", help="csv with columns item, token")
 
 
@@ -63,7 +66,7 @@ def data_list(args: argparse.Namespace) -> dict[str, Any]:
 def data_fetch(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.data.fetch import fetch
 
-    return {"fetched": {name: str(fetch(name, offline=args.offline)) for name in args.names}}
+    return {"fetched": {name: str(fetch(name, offline=args.offline, as_they_are=args.as_is)) for name in args.names}}
 
 
 def data_prepare(args: argparse.Namespace) -> dict[str, Any]:
@@ -72,19 +75,19 @@ def data_prepare(args: argparse.Namespace) -> dict[str, Any]:
 
     out = {}
     for name in args.names:
-        fetch(name, offline=args.offline)
+        fetch(name, offline=args.offline, as_they_are=args.as_is)
         out[name] = str(prepare(name))
     return {"prepared": out}
 
 
 def data_stats(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data.stats import stats
+    from benchmark.data.statistics import stats
 
     return stats(args.name)
 
 
 def data_page(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import data_page
+    from benchmark.report import data_page
 
     return {"written": str(data_page.write(args.name, args.out))}
 
@@ -95,31 +98,63 @@ def data_export(args: argparse.Namespace) -> dict[str, Any]:
     return {"written": [str(path) for path in export(args.name, args.out, args.format)]}
 
 
-def data_add(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark.data import add
-    from benchmark.data.prepare import prepare
+OF_KIND = {
+    "vectors": {"ids"},
+    "sessions": {"columns", "attributes", "test_days", "min_support"},
+    "ratings": {"columns", "attributes", "heldout_users", "positive"},
+}
+"""What each kind of own data takes."""
 
-    if args.vectors is not None:
+
+def data_add(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmark.data import add, paths
+
+    kind = next(kind for kind in OF_KIND if getattr(args, kind) is not None)
+    for option in sorted(set().union(*OF_KIND.values()) - OF_KIND[kind]):
+        if getattr(args, option):
+            raise UserError(f"--{option.replace('_', '-')}: expected no such option with --{kind}")
+    if kind == "vectors":
         name, file = pair("--vectors", args.vectors)
         if args.ids is None:
             raise UserError("--vectors: expected --ids FILE with the raw item ids of the rows, found none")
-        return {"added": str(add.add_vectors(args.name, name, Path(file), args.ids)), "modality": f"vectors:{name}"}
-    columns = dict(pair("--columns", text) for text in args.columns) or None
-    if args.sessions is not None:
-        sizes = {"test_days": args.test_days, "min_support": args.min_support}
-        dataset = add.add_sessions(args.name, args.sessions, columns=columns, attributes=args.attributes, **sizes)
-    else:
-        held_out = args.heldout_users
-        dataset = add.add_ratings(
-            args.name, args.ratings, columns=columns, attributes=args.attributes, heldout_users=held_out
-        )
-    try:
-        prepared = prepare(dataset.name)
-    except UserError:
-        add.forget(dataset.name)
-        raise
+        return {
+            "added": str(add.add_vectors(args.name, name, Path(file), args.ids)),
+            "modality": str(Source(SourceKind.VECTORS, name)),
+        }
+    files = {"columns": dict(pair("--columns", text) for text in args.columns) or None, "attributes": args.attributes}
+    numbers = {
+        "test_days": number("--test-days", args.test_days, float),
+        "min_support": number("--min-support", args.min_support, int),
+        "heldout_users": number("--heldout-users", args.heldout_users, int),
+        "positive": number("--positive", args.positive, float),
+    }
+    options = {name: value for name, value in numbers.items() if value is not None}
+    register: Callable[..., Any] = add.add_sessions if kind == "sessions" else add.add_ratings
+    dataset = register(args.name, getattr(args, kind), **files, **options)
     splits = list(dataset.splits + dataset.more_splits)
-    return {"added": dataset.name, "kind": dataset.kind, "splits": splits, "prepared": str(prepared)}
+    prepared = str(paths.prepared_dir(dataset.name))
+    added = {"added": dataset.name, "kind": dataset.kind, "splits": splits, "prepared": prepared}
+    return {**added, "pipeline": own_pipeline(dataset.name)}
+
+
+def own_pipeline(name: str) -> str:
+    """Write the DVC pipeline of a user's own data set; where data lie elsewhere (EMDE_DATA) DVC has none of them."""
+    from benchmark.data.root import data_root
+    from benchmark.experiments import settings
+    from benchmark.pipelines import pipeline
+
+    if data_root().resolve() != (settings.project_root() / "data").resolve():
+        return "none: EMDE_DATA lies outside the project"
+    return pipeline.write_own(settings.load(), name, ())
+
+
+def number(option: str, text: str | None, kind: type[int] | type[float]) -> int | float | None:
+    """The number an option gives; None where it is not given."""
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UserError(f"{option}: expected {what}, found {text!r}") from None
 
 
 def pair(option: str, text: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,10 +11,12 @@ from typing import Any
 
 import psutil
 
-from benchmark import environment, settings
 from benchmark.data import paths
 from benchmark.data.root import project_root
+from benchmark.experiments import environment, settings
+from benchmark.experiments.profiles import DEFAULT, ROOT
 from contracts import UserError, n_threads
+from contracts.runtime.json import from_json
 
 TOOLS = ("dvc", "prefect", "fastapi", "matplotlib", "py7zr", "scikit-learn", "pytest")
 
@@ -24,7 +25,7 @@ def examine() -> dict[str, Any]:
     """Everything a bug report needs; ``problems`` lists what would stop a run."""
     import torch
 
-    from contracts.device import has_bf16
+    from contracts.runtime.device import has_bf16
 
     root = project_root()
     disk = shutil.disk_usage(root)
@@ -48,14 +49,14 @@ def examine() -> dict[str, Any]:
 
 
 def _dvc(root: Path) -> dict[str, Any]:
-    """Chosen profile, and the stages that dvc repro would run."""
-    state: dict[str, Any] = {"profile": settings.current_profile()}
-    if not (root / settings.PROFILE_FILE).is_file():
-        return {**state, "stale": None, "note": "no profile chosen yet; run: emde profile sample"}
-    status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], cwd=root, capture_output=True, text=True)
+    """The stages of the default profile that dvc repro would run."""
+    state: dict[str, Any] = {"profile": DEFAULT}
+    status = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json", ROOT], cwd=root, capture_output=True, text=True
+    )
     if status.returncode != 0:
         return {**state, "stale": None, "note": (status.stderr.strip().splitlines() or ["dvc status failed"])[-1]}
-    return {**state, "stale": sorted(json.loads(status.stdout or "{}"))}
+    return {**state, "stale": sorted(from_json(status.stdout or "{}", "dvc status"))}
 
 
 def _problems(report: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmark.cli_options import overrides, positive
+from benchmark.cli.options import add_costs, overrides, positive, sizes
 
 
 def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -15,50 +15,73 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     search = add("search", run_search, "search a method's parameters on a tuning split; resumable")
     search.add_argument("--data", required=True, metavar="NAME")
     search.add_argument("--method", required=True, metavar="NAME")
-    search.add_argument("--trials", required=True, type=positive, metavar="N", help="the method's defaults among them")
+    search.add_argument(
+        "--trials", required=True, type=positive, metavar="N", help="on the first rung; the best third goes on"
+    )
     search.add_argument("--split", metavar="SPLIT", help="a tuning split: suffix :valid (default: the default split's)")
     search.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="fix one parameter (YAML)")
     search.add_argument("--sampler", choices=("random", "tpe"), default="tpe")
     search.add_argument("--workers", type=positive, default=1, metavar="N", help="processes, each with --threads")
     search.add_argument("--points", type=positive, metavar="N", help="rank about so many points only (whole sessions)")
-    search.add_argument("--sessions", type=positive, metavar="N", help="fit on so many most recent sessions only")
+    search.add_argument("--rungs", type=sizes, metavar="N,...,all", help="train sessions of the rungs (5000,20000,all)")
+    search.add_argument("--cap", type=positive, metavar="SECONDS", help="processor seconds of all trials (28800)")
     search.add_argument("--seed", type=int, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="trials (default: results/generated/search)")
+    search.add_argument(
+        "--save",
+        nargs="?",
+        const="",
+        metavar="ROW",
+        help="write the best to tuned of the method's file (or of a preset's)",
+    )
 
     ablate = add("ablate", run_ablation, "train and measure one cell of the ablation grid on a tuning split")
     ablate.add_argument("--data", required=True, metavar="NAME")
-    ablate.add_argument("--cell", required=True, metavar="NAME", help="a name under ablations.cells in params.yaml")
+    ablate.add_argument("--cell", required=True, metavar="NAME", help="a name under cells in params/ablations.yaml")
     ablate.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/ablations")
+    add_costs(ablate)
 
     ablations = add("ablations", compare_ablations, "which choices matter: a profile's ablation cells compared")
-    ablations.add_argument("--cells", required=True, type=Path, metavar="DIR", help="where emde ablate wrote them")
-    ablations.add_argument("--profile", metavar="NAME", help="default: the chosen one")
-    ablations.add_argument("--out", required=True, type=Path, metavar="DIR", help="JSON, Markdown and forest plot")
+    ablations.add_argument("--cells", type=Path, metavar="DIR", help="where emde ablate wrote them (default: its)")
+    ablations.add_argument("--profile", metavar="NAME", help="default: sample")
+    ablations.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: results/generated/profiles/PROFILE/ablations"
+    )
 
 
 def run_search(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
     from benchmark.data.root import project_root
-    from benchmark.search import search
+    from benchmark.experiments import settings
+    from benchmark.experiments.search.search import CAP, SIZES, prepare, search
+    from benchmark.report import search_report
 
     out = args.out or project_root() / "results/generated/search"
-    return search(
-        settings.load(), args.data, args.method, args.trials, args.seed, args.split, args.points, args.sessions,
-        overrides(args.set), args.sampler, args.workers, out,
-    )  # fmt: skip
+    known, fixed = settings.load(), overrides(args.set)
+    rungs = prepare(known, args.data, args.method, args.split, args.points, args.rungs or SIZES, fixed)
+    result = search(rungs, args.trials, out, args.seed, args.sampler, args.workers, args.cap or CAP)
+    trials = Path(result["file"])
+    result["report"] = search_report.write(result, trials.parent, trials.stem)
+    if args.save is not None:
+        from benchmark.experiments.tuned import save
+
+        result["saved"] = str(save(known, args.save or args.method, result))
+    return result
 
 
 def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import settings
-    from benchmark.ablate import ablate
     from benchmark.data.root import project_root
+    from benchmark.experiments import settings
+    from benchmark.experiments.ablations.ablate import ablate
+    from benchmark.experiments.profiles import ABLATIONS
 
-    out = args.out or project_root() / "results/generated/ablations"
-    return ablate(settings.load(), args.data, args.cell, out)
+    out = args.out or project_root() / ABLATIONS
+    return ablate(settings.load(), args.data, args.cell, out, args.costs)
 
 
 def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmark import sensitivity, settings
+    from benchmark.experiments import profiles, settings
+    from benchmark.report import sensitivity
 
-    profile = args.profile or settings.current_profile()
-    return sensitivity.write(sensitivity.compare(settings.load(), profile, args.cells), args.out)
+    root, profile = settings.project_root(), args.profile or profiles.DEFAULT
+    compared = sensitivity.compare(settings.load(), profile, args.cells or root / profiles.ABLATIONS)
+    return sensitivity.write(compared, args.out or root / profiles.compared_folder(profile))

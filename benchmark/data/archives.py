@@ -14,7 +14,7 @@ from typing import IO, cast
 
 from benchmark.data.download import publish
 from contracts import UserError
-from contracts.progress import progress
+from contracts.runtime.progress import progress
 
 MAX_BYTES = 40 << 30
 """Upper bound of what one archive may unpack to."""
@@ -50,15 +50,17 @@ def extract(archive: Path, members: tuple[str, ...], folder: Path, max_bytes: in
 def _copy(archive: Path, stream: IO[bytes], target: Path, limit: int) -> int:
     part = target.with_name(f"{target.name}.part")
     size = 0
-    with open(part, "wb") as out, progress(f"unpack {target.name}", 1) as advance:
-        while block := stream.read(BLOCK):
-            size += len(block)
-            if size > limit:
-                part.unlink()
-                raise UserError(f"{archive}: member '{target.name}': expected at most {limit} bytes, found more")
-            out.write(block)
-            advance(0, note=f"{size >> 20} MB")
-    publish(part, target)
+    try:
+        with open(part, "wb") as out, progress(f"unpack {target.name}", 1) as advance:
+            while block := stream.read(BLOCK):
+                size += len(block)
+                if size > limit:
+                    raise UserError(f"{archive}: member '{target.name}': expected at most {limit} bytes, found more")
+                out.write(block)
+                advance(0, note=f"{size >> 20} MB")
+        publish(part, target)
+    finally:
+        part.unlink(missing_ok=True)
     return size
 
 

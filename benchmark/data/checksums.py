@@ -1,7 +1,8 @@
 """Checksums that no source publishes: recorded at the first fetch, enforced from then on.
 
 They lie next to the registry entry, in ``checksums.lock.json``: data set -> file -> sha256 and size. That of the
-built-in registry belongs into git, so that everybody gets the files that were first seen.
+built-in registry belongs into git, so that everybody gets the files that were first seen; those of a data root
+elsewhere (EMDE_DATA) stay there.
 """
 
 from __future__ import annotations
@@ -12,20 +13,26 @@ from filelock import FileLock
 
 from benchmark.data import registry
 from benchmark.data.registry import File
-from benchmark.data.store import read_json, sha256, write_json
+from benchmark.data.root import data_root, project_root
+from benchmark.data.store import sha256
 from contracts import UserError
+from contracts.runtime.json import read_json, write_json
 
 NAME = "checksums.lock.json"
 
 
 def lock_path(dataset: str) -> Path:
-    """The file of recorded checksums: beside the built-in entries, or beside those of a user's own data."""
-    return registry.entry_folder(dataset) / NAME
+    """Where a checksum is recorded: beside the built-in entries, or with a user's own data and data roots elsewhere."""
+    elsewhere = data_root().resolve() != (project_root() / "data").resolve()
+    return (registry.user_folder() if elsewhere else registry.entry_folder(dataset)) / NAME
 
 
 def recorded(dataset: str, name: str) -> dict | None:
     """{'sha256', 'size'} of a file recorded earlier, or None."""
-    return _read(lock_path(dataset)).get(dataset, {}).get(name)
+    for path in (lock_path(dataset), registry.entry_folder(dataset) / NAME):
+        if value := _read(path).get(dataset, {}).get(name):
+            return value
+    return None
 
 
 def enforced(dataset: str, file: File) -> File:
@@ -37,13 +44,14 @@ def enforced(dataset: str, file: File) -> File:
 def record(dataset: str, path: Path) -> None:
     """Remember the checksum of a file (overwrites an older one); processes take turns."""
     target = lock_path(dataset)
-    found = {"sha256": sha256(path), "size": path.stat().st_size}
+    entry = {"sha256": sha256(path), "size": path.stat().st_size}
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{NAME}.guard")):
             table = _read(target)
-            if table.get(dataset, {}).get(path.name) != found:
-                table.setdefault(dataset, {})[path.name] = found
-                write_json(target, table)
+            if table.get(dataset, {}).get(path.name) != entry:
+                table.setdefault(dataset, {})[path.name] = entry
+                write_json(target, table, sort_keys=True)
     except OSError as error:
         raise UserError(f"{target}: cannot record a checksum: {error.strerror or error}") from None
 
@@ -51,7 +59,4 @@ def record(dataset: str, path: Path) -> None:
 def _read(path: Path) -> dict[str, dict[str, dict]]:
     if not path.exists():
         return {}
-    try:
-        return read_json(path)
-    except ValueError as error:
-        raise UserError(f"{path}: expected JSON, found {error}") from None
+    return read_json(path)

@@ -12,8 +12,9 @@ from pathlib import Path
 import requests
 
 from benchmark.data.registry import File
-from benchmark.data.store import read_json, sha256, write_json
-from contracts.progress import progress
+from benchmark.data.store import sha256
+from contracts.runtime.json import read_json, write_json
+from contracts.runtime.progress import progress
 
 log = logging.getLogger("emde")
 BLOCK = 1 << 18
@@ -25,7 +26,11 @@ class SourceError(Exception):
 
 
 class _TryAgain(Exception):
-    """A passing trouble: broken connection, busy server, damaged transfer."""
+    """A passing trouble: broken connection, busy server, damaged transfer; ``wait``: seconds the server asks for."""
+
+    def __init__(self, text: str, wait: float | None = None) -> None:
+        super().__init__(text)
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,9 @@ def download(file: File, url: str, target: Path, patience: Patience | None = Non
             reason = error
         except requests.RequestException as error:
             raise SourceError(f"{url}: {_short(error)}") from None
+        except OSError:  # a disk that is full would stay so
+            _discard(part)
+            raise
         if attempt + 1 == patience.attempts:
             raise SourceError(f"{url}: {_short(reason)} (after {patience.attempts} attempts)")
         wait = min(getattr(reason, "wait", None) or patience.backoff * 2**attempt, patience.longest_wait)
@@ -85,8 +93,8 @@ def check(file: File, path: Path) -> None:
         raise ChecksumError(f"{file.name}: expected {file.size} bytes, found {size}")
     for algorithm in ("sha256", "md5"):
         expected = getattr(file, algorithm)
-        if expected and (found := sha256(path, algorithm)) != expected:
-            raise ChecksumError(f"{file.name}: expected {algorithm} {expected}, found {found}")
+        if expected and (digest := sha256(path, algorithm)) != expected:
+            raise ChecksumError(f"{file.name}: expected {algorithm} {expected}, found {digest}")
 
 
 def publish(part: Path, target: Path) -> None:
@@ -117,7 +125,7 @@ def _transfer(file: File, url: str, part: Path, patience: Patience) -> None:
         start = have if resumed else 0
         total = _total(file, response, start, url)
         validator = _validator(response)
-        write_json(_note(part), {"url": url, "validator": validator})
+        write_json(_note(part), {"url": url, "validator": validator}, sort_keys=True)
         with open(part, "ab" if resumed else "wb") as stream:
             _copy(file, response, stream, start, total, url)
     size = part.stat().st_size
@@ -159,11 +167,8 @@ def _resumable(file: File, url: str, part: Path) -> int:
 def _check_status(response: requests.Response, url: str) -> None:
     status = response.status_code
     if status in RETRY_STATUS:
-        error = _TryAgain(f"HTTP status {status}")
         after = response.headers.get("Retry-After", "")
-        if after.isdigit():
-            error.wait = float(after)  # type: ignore[attr-defined]
-        raise error
+        raise _TryAgain(f"HTTP status {status}", float(after) if after.isdigit() else None)
     if status not in (200, 206, 416):
         raise SourceError(f"{url}: expected HTTP status 200, found {status}")
 

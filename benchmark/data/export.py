@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.csv as pacsv
 from benchmark.data import load, registry
 from benchmark.data.load import SessionSplit
 from contracts import Sessions, UserError
+from contracts.runtime.files import whole_file
 
 FORMATS = ("session-rec",)
 
@@ -27,7 +27,6 @@ def export(name: str, folder: Path, form: str = "session-rec") -> list[Path]:
         raise UserError(f"export: unknown format '{form}'; expected one of: {', '.join(FORMATS)}")
     if dataset.kind != "session":
         raise UserError(f"{dataset.name}: expected sessions to export, found kind '{dataset.kind}'")
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for split in dataset.all_splits:
         opened = load.load_split(name, split)
@@ -53,9 +52,7 @@ def write_events(sessions: Sessions, item_ids: np.ndarray, first: int, path: Pat
     }
     if "user" in sessions.groups:
         columns["UserId"] = pa.array(sessions.groups["user"][sessions.session_of_event])
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as stream:
+    with whole_file(path, "the export") as stream:
         # session-rec reads the header without quotes.
         stream.write(("\t".join(columns) + "\n").encode())
         pacsv.write_csv(pa.table(columns), stream, pacsv.WriteOptions(delimiter="\t", include_header=False))
-    os.replace(part, path)

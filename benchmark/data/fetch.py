@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import shutil
 from pathlib import Path
 
-from filelock import FileLock
-
-from benchmark.data import archives, checksums, paths, registry
+from benchmark.data import archives, as_is, checksums, paths, registry, swap
 from benchmark.data.download import ChecksumError, SourceError, check, download, publish
 from benchmark.data.generate import VERSION, generate
 from benchmark.data.prepare import prepare
 from benchmark.data.registry import Dataset, File
-from benchmark.data.store import read_json, replace_folder, write_json
+from benchmark.data.store import copy_file
 from contracts import UserError
+from contracts.runtime.json import read_json, to_json, write_json
 
 log = logging.getLogger("emde")
 MIRROR = "EMDE_MIRROR"
 GENERATED = "generated.json"
 
 
-def fetch(name: str, *, offline: bool = False) -> Path:
+def fetch(name: str, *, offline: bool = False, as_they_are: bool = False) -> Path:
     """Bring a data set's raw files to data/raw/<name> and return that folder.
 
     EMDE_MIRROR (a folder or URL, <mirror>/<data set>/<file>) is tried first, then the registered
     sources; offline: only what is there, a mirror folder, or generated data. A present file with the right
     checksum stays; a damaged one is reported and replaced. Two processes at once: the second waits.
     Data made from another data set have no raw files: that one is fetched and prepared, where it is not yet.
+    as_they_are: take what lies there or in a mirror folder without a check; from then on it stays so (``as_is``).
     Raises UserError naming the file and, per source, what was expected and found.
     """
     dataset = registry.get(name)
@@ -39,14 +37,33 @@ def fetch(name: str, *, offline: bool = False) -> Path:
     if dataset.source:
         _prepare_source(dataset.source, offline)
         return paths.prepared_dir(dataset.source)
-    with FileLock(paths.lock_file(name)):
+    with swap.locked(dataset.name), swap.writing():
         if dataset.generator:
             _generate(dataset, folder)
             return folder
         folder.mkdir(parents=True, exist_ok=True)
+        if as_they_are or as_is.taken(name):
+            _take(dataset, folder, mirror)
+            return folder
         for file in dataset.files:
             _fetch_file(dataset, file, folder, mirror, offline)
     return folder
+
+
+def _take(dataset: Dataset, folder: Path, mirror: str | None) -> None:
+    """The raw files without a check: those that lie there, else those of a mirror folder; raises UserError at a gap."""
+    for file in dataset.files:
+        target, bare = folder / file.name, File(name=file.name)
+        members = [folder / member for member in file.unpack]
+        if not target.exists() and not (members and all(member.exists() for member in members)):
+            places = [place for place in _sources(dataset, file, mirror, offline=True) if not _is_url(place)]
+            troubles = _from_sources(dataset, bare, target, mirror if places else None, offline=True)
+            if troubles is not None:
+                raise UserError(_failure(dataset, file, folder, "", troubles, offline=True))
+        if target.exists() and not all(member.exists() for member in members):
+            archives.extract(target, file.unpack, folder)
+    as_is.mark(dataset.name)
+    log.warning("%s: %s; to go back to verified files remove %s", dataset.name, as_is.STATED, folder)
 
 
 def _prepare_source(source: str, offline: bool) -> None:
@@ -121,10 +138,13 @@ def _from_sources(dataset: Dataset, file: File, target: Path, mirror: str | None
                 download(file, source, target)
             else:
                 _copy(file, Path(source), target)
+        except ChecksumError as error:  # of a mirror: nobody meant this file, and a source may take long to fail
+            raise UserError(
+                f"{source}: {error}; remove it from the mirror, or take it as it is: "
+                f"emde data fetch {dataset.name} --as-is"
+            ) from None
         except SourceError as error:
             troubles.append(str(error))
-        except OSError as error:
-            raise UserError(f"{target}: {error.strerror or error}") from None
         else:
             for trouble in troubles:
                 log.info("%s", trouble)
@@ -143,14 +163,17 @@ def _copy(file: File, source: Path, target: Path) -> None:
     """A file of a mirror folder, checked like any other."""
     if not source.exists():
         raise SourceError(f"{source}: no such file")
-    part = target.with_name(f"{target.name}.part")
-    shutil.copyfile(source, part)
     try:
+        source.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"{source}: cannot read: {error.strerror}") from None
+    part = target.with_name(f"{target.name}.part")
+    try:
+        copy_file(source, part)
         check(file, part)
-    except ChecksumError as error:
-        part.unlink()
-        raise SourceError(f"{source}: {error}") from None
-    publish(part, target)
+        publish(part, target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _failure(dataset: Dataset, file: File, folder: Path, damage: str, troubles: list[str], offline: bool) -> str:
@@ -169,15 +192,17 @@ def _failure(dataset: Dataset, file: File, folder: Path, damage: str, troubles: 
 
 def _generate(dataset: Dataset, folder: Path) -> None:
     """Generate unless the files of the same parameters lie there unchanged."""
-    recipe = json.dumps([VERSION, dataset.generator, dataset.options.get("generate", {})], sort_keys=True)
+    recipe = to_json([VERSION, dataset.generator, dataset.options.get("generate", {})], sort_keys=True)
     digest = hashlib.sha256(recipe.encode()).hexdigest()
     if (folder / GENERATED).exists() and read_json(folder / GENERATED)["recipe"] == digest:
         known = read_json(folder / GENERATED)["files"]
         files = [File(name=name, sha256=value) for name, value in known.items()]
         if all(_damage(file, folder / file.name) is None for file in files):
             return
-    with replace_folder(folder) as temporary:
+    with swap.replacing(dataset.name) as new:
+        temporary = new.place(folder)
+        temporary.mkdir()
         generate(dataset, temporary)
         hashes = {file.name: checksums.sha256(temporary / file.name) for file in dataset.files}
-        write_json(temporary / GENERATED, {"recipe": digest, "files": hashes})
+        write_json(temporary / GENERATED, {"recipe": digest, "files": hashes}, sort_keys=True)
     log.info("%s: generated in %s", dataset.name, folder)

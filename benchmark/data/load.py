@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from benchmark.data import paths, registry
-from benchmark.data.store import read_column, read_json
-from benchmark.data.titles import ATTRIBUTE, title_tokens
+from benchmark.data.store import VERSION, read_column
 from contracts import Interactions, Sessions, UserError
+from contracts.runtime.json import read_json
 
 Column = Callable[[str], np.ndarray]
 
@@ -37,6 +37,11 @@ class SessionSplit:
     meta: Mapping[str, Any]
     min_prefix: int = 1
 
+    @property
+    def n_points(self) -> int:
+        """Evaluation points of the test sessions."""
+        return int(np.maximum(self.test.lengths - self.min_prefix, 0).sum())
+
 
 @dataclass(frozen=True)
 class TopKSplit:
@@ -56,6 +61,11 @@ class TopKSplit:
     item_names: np.ndarray | None
     meta: Mapping[str, Any]
     candidates: sp.csr_matrix | None = None
+
+    @property
+    def n_points(self) -> int:
+        """Test users."""
+        return len(self.profiles)
 
     @property
     def maskable(self) -> bool:
@@ -91,7 +101,7 @@ def resolve_split(name: str, split: str | int | None = None) -> str:
 def load_split(name: str, split: str | int | None = None) -> SessionSplit | TopKSplit | VectorSet:
     """Open a prepared split, columns memory-mapped; what it is follows from the data set's kind.
 
-    Raises UserError if it is not prepared.
+    Raises UserError if it is not prepared, or by an older version of the suite.
     """
     dataset = registry.get(name)
     split = resolve_split(name, split)
@@ -100,6 +110,11 @@ def load_split(name: str, split: str | int | None = None) -> SessionSplit | TopK
     if not path.exists():
         raise UserError(f"{path}: not prepared; run: emde data prepare {dataset.name}")
     meta = read_json(path)
+    if meta.get("version") != VERSION:
+        raise UserError(
+            f"{path}: version: expected prepared data of version {VERSION}, found {meta.get('version')}; "
+            f"run: emde data prepare {dataset.name}"
+        )
     ids, names = _catalogue(folder)
     opened = assemble(dataset.kind, meta, lambda column: read_column(folder, column), ids, names)
     return opened if isinstance(opened, VectorSet) else _with_vectors(opened, dataset.name)
@@ -107,9 +122,9 @@ def load_split(name: str, split: str | int | None = None) -> SessionSplit | TopK
 
 def _with_vectors(split: SessionSplit | TopKSplit, name: str) -> SessionSplit | TopKSplit:
     """Attach the item vectors that were added to the data set (``emde data add --vectors``)."""
-    from benchmark.data.add import item_vectors, vector_names
+    from benchmark.data.given_vectors import item_vectors, vector_names
 
-    vectors = {given: item_vectors(name, given, split.item_ids)[0] for given in vector_names(name)}
+    vectors = {added: item_vectors(name, added, split.item_ids)[0] for added in vector_names(name)}
     if not vectors:
         return split
     if isinstance(split, SessionSplit):
@@ -129,12 +144,13 @@ def assemble(
 
 
 def _session_split(meta: Mapping[str, Any], column: Column, ids: np.ndarray, names: np.ndarray | None) -> SessionSplit:
-    attributes = _attributes(meta, column, len(ids))
+    attributes = _attributes(meta["attributes"], column, len(ids))
+    ever = _attributes(meta["ever"], column, len(ids), "ever_")
 
     def sessions(part: str) -> Sessions:
         groups = {group: column(f"{part}_group_{group}") for group in meta["groups"]}
         items, times, offsets = (column(f"{part}_{field}") for field in ("items", "times", "offsets"))
-        return Sessions(items, times, offsets, len(ids), groups, attributes)
+        return Sessions(items, times, offsets, len(ids), groups, attributes, ever=ever)
 
     return SessionSplit(
         meta["dataset"], meta["split"], sessions("train"), sessions("test"), ids, names, meta, meta["min_prefix"]
@@ -142,9 +158,7 @@ def _session_split(meta: Mapping[str, Any], column: Column, ids: np.ndarray, nam
 
 
 def _topk_split(meta: Mapping[str, Any], column: Column, ids: np.ndarray, names: np.ndarray | None) -> TopKSplit:
-    attributes = _attributes(meta, column, len(ids))
-    if names is not None:
-        attributes[ATTRIBUTE] = title_tokens(names)
+    attributes = _attributes(meta["attributes"], column, len(ids))
 
     def interactions(part: str) -> Interactions:
         disliked = _csr(column, f"{part}_disliked", len(ids)) if meta["disliked"] else None
@@ -176,8 +190,10 @@ def _catalogue(folder: Path) -> tuple[np.ndarray, np.ndarray | None]:
     return ids, table.column("name").to_numpy() if "name" in table.column_names else None
 
 
-def _attributes(meta: Mapping[str, Any], column: Column, n_items: int) -> dict[str, sp.csr_matrix]:
-    return {name: _csr(column, f"attribute_{name}", width, rows=n_items) for name, width in meta["attributes"].items()}
+def _attributes(
+    widths: Mapping[str, int], column: Column, n_items: int, prefix: str = "attribute_"
+) -> dict[str, sp.csr_matrix]:
+    return {name: _csr(column, f"{prefix}{name}", width, rows=n_items) for name, width in widths.items()}
 
 
 def _csr(column: Column, name: str, width: int, rows: int | None = None) -> sp.csr_matrix:

@@ -21,10 +21,3 @@ def prepared_dir(name: str) -> Path:
 def split_dir(name: str, split: str) -> Path:
     """The folder of one split; ``published:valid`` lives in ``published.valid``."""
     return prepared_dir(name) / split.replace(":", ".")
-
-
-def lock_file(name: str) -> Path:
-    """The file that two processes lock before they touch the same data set."""
-    folder = data_root() / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{registry.get(name).name}.lock"

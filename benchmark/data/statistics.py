@@ -1,4 +1,4 @@
-"""What is counted of a split, and the gate that compares it with the registry."""
+"""What is counted of a split, the gate that compares it with the registry, and what is prepared, counted again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
+from benchmark.data import as_is, paths
+from benchmark.data.load import SessionSplit, TopKSplit, VectorSet, load_split
 from benchmark.data.registry import Dataset
 from contracts import Sessions, UserError
+from contracts.runtime.json import read_json
 
 Statistics = dict[str, Any]
 
@@ -26,26 +28,28 @@ def statistics(split: SessionSplit | TopKSplit | VectorSet) -> Statistics:
 
 def _session_statistics(split: SessionSplit) -> Statistics:
     real = split.meta["times"] == "real"
-    found = {f"train.{key}": value for key, value in sessions_statistics(split.train, real).items()}
-    found |= {f"test.{key}": value for key, value in sessions_statistics(split.test, real).items()}
-    found["test.points"] = int(np.maximum(split.test.lengths - split.min_prefix, 0).sum())
-    found["test.unseen_items_events"] = int((split.test.items < 0).sum())
-    found["train.prefixes"] = found["train.events"] - found["train.sessions"]
-    found |= split.meta["observed"]
-    found["events"] = found["train.events"] + found["test.events"]
-    found["sessions"] = found["train.sessions"] + found["test.sessions"]
-    found["catalogue"] = len(split.item_ids)
+    counted = {f"train.{key}": value for key, value in sessions_statistics(split.train, real).items()}
+    counted |= {f"test.{key}": value for key, value in sessions_statistics(split.test, real).items()}
+    counted["test.points"] = split.n_points
+    counted["test.unseen_items_events"] = int((split.test.items < 0).sum())
+    counted["train.prefixes"] = counted["train.events"] - counted["train.sessions"]
+    counted |= split.meta["observed"]
+    counted["events"] = counted["train.events"] + counted["test.events"]
+    counted["sessions"] = counted["train.sessions"] + counted["test.sessions"]
+    counted["catalogue"] = len(split.item_ids)
+    if split.meta.get("step_seconds") is not None:
+        counted["step_seconds"] = split.meta["step_seconds"]
     for name, matrix in split.train.attributes.items():
-        found[f"attribute.{name}.tokens"] = matrix.shape[1]
+        counted[f"attribute.{name}.tokens"] = matrix.shape[1]
         known = np.diff(matrix.indptr) > 0
-        found[f"attribute.{name}.items"] = int(known.sum())
-        found[f"attribute.{name}.train_event_share"] = round(float(known[split.train.items].mean()), 4)
-    return found
+        counted[f"attribute.{name}.items"] = int(known.sum())
+        counted[f"attribute.{name}.train_event_share"] = round(float(known[split.train.items].mean()), 4)
+    return counted
 
 
 def sessions_statistics(sessions: Sessions, real_times: bool) -> Statistics:
     """Events, sessions, distinct known items, session lengths and (real times) the span in UTC."""
-    found: Statistics = {
+    counted: Statistics = {
         "events": sessions.n_events,
         "sessions": len(sessions),
         "items": len(np.unique(sessions.items[sessions.items >= 0])),
@@ -54,11 +58,11 @@ def sessions_statistics(sessions: Sessions, real_times: bool) -> Statistics:
         "length.max": int(sessions.lengths.max()),
     }
     for name, column in sessions.groups.items():
-        found[f"{name}s"] = len(np.unique(column))
+        counted[f"{name}s"] = len(np.unique(column))
     if real_times:
         first, last = float(sessions.times.min()), float(sessions.times.max())
-        found |= {"first": moment(first), "last": moment(last), "days": round((last - first) / 86400, 4)}
-    return found
+        counted |= {"first": moment(first), "last": moment(last), "days": round((last - first) / 86400, 4)}
+    return counted
 
 
 def moment(seconds: float) -> str:
@@ -67,7 +71,7 @@ def moment(seconds: float) -> str:
 
 
 def _topk_statistics(split: TopKSplit) -> Statistics:
-    found = {
+    counted = {
         "train.users": len(split.train),
         "train.positives": int(split.train.liked.nnz),
         "items": len(split.item_ids),
@@ -78,31 +82,60 @@ def _topk_statistics(split: TopKSplit) -> Statistics:
         "profile.mean": round(float(np.diff(split.train.liked.indptr).mean()), 6),
     }
     if split.train.disliked is not None and split.profiles.disliked is not None:
-        found["train.negatives"] = int(split.train.disliked.nnz)
-        found["test.negatives"] = int(split.profiles.disliked.nnz)
+        counted["train.negatives"] = int(split.train.disliked.nnz)
+        counted["test.negatives"] = int(split.profiles.disliked.nnz)
     for name, matrix in split.train.attributes.items():
-        found[f"attribute.{name}.tokens"] = matrix.shape[1]
-        found[f"attribute.{name}.items"] = int((np.diff(matrix.indptr) > 0).sum())
-    return found | split.meta["observed"]
+        counted[f"attribute.{name}.tokens"] = matrix.shape[1]
+        counted[f"attribute.{name}.items"] = int((np.diff(matrix.indptr) > 0).sum())
+    return counted | split.meta["observed"]
 
 
 def mean_statistics(parts: Mapping[str, Statistics]) -> Statistics:
     """Plain means of the counts over the slices 0, 1, ... (papers publish these); empty without slices."""
-    slices = [found for split, found in parts.items() if split.isdigit()]
+    slices = [counted for split, counted in parts.items() if split.isdigit()]
     keys = [key for key in ("events", "sessions", "catalogue") if slices and key in slices[0]]
-    return {key: round(float(np.mean([found[key] for found in slices])), 2) for key in keys}
+    return {key: round(float(np.mean([counted[key] for counted in slices])), 2) for key in keys}
 
 
-def gate(dataset: Dataset, part: str, found: Mapping[str, Any]) -> None:
+def gate(dataset: Dataset, part: str, counted: Mapping[str, Any]) -> None:
     """Raise UserError at the first expected value that is not met (within dataset.tolerance)."""
     for key, expected in dataset.expected.get(part, {}).items():
-        value = found.get(key)
+        value = counted.get(key)
         if not _agree(expected, value, dataset.tolerance):
             within = f" within {dataset.tolerance:.1%}" if dataset.tolerance else ""
             raise UserError(f"{dataset.name}, {part}: {key}: expected {expected}{within}, found {value}")
 
 
-def _agree(expected: Any, found: Any, tolerance: float) -> bool:
-    if isinstance(expected, str) or not isinstance(found, int | float):
-        return expected == found
-    return abs(found - expected) <= tolerance * abs(expected)
+def _agree(expected: Any, counted: Any, tolerance: float) -> bool:
+    if isinstance(expected, str) or not isinstance(counted, int | float):
+        return expected == counted
+    return abs(counted - expected) <= tolerance * abs(expected)
+
+
+def stats(name: str) -> dict[str, Any]:
+    """Counts of a prepared data set, per split, next to the expected ones; JSON-serialisable.
+
+    Raises UserError where the data set is not prepared, or with both numbers at a mismatch.
+    """
+    dataset = as_is.judged(name)
+    path = paths.prepared_dir(name) / "dataset.json"
+    if not path.exists():
+        raise UserError(f"{path}: not prepared; run: emde data prepare {dataset.name}")
+    raw = read_json(path)["statistics"]
+    gate(dataset, "raw", raw)
+    parts = {}
+    for split in dataset.all_splits:
+        counted = statistics(load_split(name, split))
+        gate(dataset, split, counted)
+        parts[split] = {"found": counted, "expected": dataset.expected.get(split, {})}
+    mean = mean_statistics({split: part["found"] for split, part in parts.items()})
+    gate(dataset, "mean", mean)
+    return {
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "comparable": dataset.comparable,
+        "approximate": dataset.approximate,
+        "raw": {"found": raw, "expected": dataset.expected.get("raw", {})},
+        "mean": {"found": mean, "expected": dataset.expected.get("mean", {})},
+        "splits": parts,
+    }

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 
-from contracts.files import whole_folder, write_whole
-
+VERSION = 3
+"""Of prepared data; grows when the same raw files would give other columns. 2: title words are among them. 3: so are
+values that attributes had after train."""
 CHUNK = 1 << 20
 
 
@@ -26,30 +24,28 @@ def sha256(path: Path, algorithm: str = "sha256") -> str:
     return digest.hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON with sorted keys, atomically."""
-    write_whole(path, json.dumps(value, indent=1, sort_keys=True, default=_plain) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"not JSON: {type(value)}")
-
-
 def write_columns(folder: Path, columns: dict[str, np.ndarray]) -> dict[str, str]:
     """Save each column as ``<name>.npy``; returns name -> sha256 of the file."""
     hashes = {}
     for name, column in sorted(columns.items()):
+        if column.dtype == object:  # ids that are text
+            column = column.astype(str)
         path = folder / f"{name}.npy"
-        np.save(path, np.ascontiguousarray(column), allow_pickle=False)
+        save_array(path, np.ascontiguousarray(column))
         hashes[path.name] = sha256(path)
     return hashes
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """``shutil.copyfile``, which would name the source where the target's disk is full."""
+    with open(source, "rb") as original, open(target, "wb") as copy:
+        shutil.copyfileobj(original, copy, CHUNK)
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """``np.save``, but an OSError says why: numpy writes a file through C and knows only how much was written."""
+    with open(path, "wb") as stream:
+        np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 def read_column(folder: Path, name: str) -> np.ndarray:
@@ -59,15 +55,3 @@ def read_column(folder: Path, name: str) -> np.ndarray:
         return np.asarray(np.load(path, mmap_mode="r"))
     except ValueError:
         return np.load(path)
-
-
-@contextmanager
-def replace_folder(target: Path) -> Iterator[Path]:
-    """``whole_folder`` of a data set, after a tidying.
-
-    The caller holds the data set's lock: what a killed process left behind is removed.
-    """
-    for left in target.parent.glob(f".{target.name}.[0-9]*.*"):
-        shutil.rmtree(left, ignore_errors=True)
-    with whole_folder(target) as temporary:
-        yield temporary

@@ -19,17 +19,25 @@ class Edges:
     tokens  text
     times   seconds (UTC) at which this became known; None where it always held
     latest  of the tokens of one property (the part before '=') only the latest holds
+    events  tokens are contexts in which items were met (``shared``), not properties of items
     """
 
     items: Array
     tokens: Array
     times: Array | None = None
     latest: bool = False
+    events: bool = False
 
     @classmethod
     def shared(cls, items: Array, contexts: Array, times: Array | None = None) -> Edges:
         """Further interactions (purchases, result lists ...): the context an item was met in is its token."""
-        return cls(items, pd.Series(contexts).astype(str).to_numpy(object), times)
+        return cls(items, pd.Series(contexts).astype(str).to_numpy(object), times, events=True)
+
+    @property
+    def ever(self) -> Edges | None:
+        """Every value that an item had at any time; None where there is no other than the latest, or later ones are
+        events: a purchase after train is made in the sessions that test."""
+        return None if self.times is None or self.events else Edges(self.items, self.tokens)
 
     def known_at(self, moment: float | None) -> Edges:
         """The edges known at ``moment`` (None: all times), one row per item and token."""
@@ -197,6 +205,7 @@ class Parsed:
     counts  repairs and observations, counted ('rows', 'duplicates dropped', ...)
     times   'real', 'approximate' or 'order' (only the order of events is known)
     extra   split name -> further arrays that belong to a published split
+    step_seconds  what was put between events of which only the order is known; None where all times are known
     """
 
     table: SessionTable | RatingTable | VectorTable
@@ -204,6 +213,7 @@ class Parsed:
     counts: Mapping[str, int] = field(default_factory=dict)
     times: str = "real"
     extra: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    step_seconds: float | None = None
 
 
 def factorize(column: Array) -> tuple[Array, Array]:

@@ -18,8 +18,8 @@ def title_tokens(names: Iterable[str]) -> sp.csr_matrix:
     Only words that at least two titles hold: the others tie nothing to anything.
     """
     words = [set(WORD.findall(str(name).lower())) for name in names]
-    found, counts = np.unique([word for title in words for word in title] or [""], return_counts=True)
-    column = {word: place for place, word in enumerate(found[(counts > 1) & (found != "")].tolist())}
+    distinct, counts = np.unique([word for title in words for word in title] or [""], return_counts=True)
+    column = {word: place for place, word in enumerate(distinct[(counts > 1) & (distinct != "")].tolist())}
     cells = [(row, column[word]) for row, title in enumerate(words) for word in title if word in column]
     rows, columns = np.array(cells, np.int32).reshape(-1, 2).T
     matrix = sp.csr_matrix((np.ones(len(cells), np.float32), (rows, columns)), shape=(len(words), len(column)))

@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 
 from benchmark.data.load import SessionSplit
-from benchmark.evaluate import PerUnit, score
-from benchmark.examples import name
-from benchmark.run import load_ranking_split
-from benchmark.significance import contributions, holm, paired
+from benchmark.experiments.evaluate import PerUnit, score
+from benchmark.experiments.examples import name
+from benchmark.experiments.headline import HEADLINE
+from benchmark.experiments.run import load_ranking_split
+from benchmark.protocol.significance import contributions, holm, paired
 from contracts import UserError
 
-HEADLINE = {"session": "MRR@20", "topk": "NDCG@20"}
 SHOWN = ("data", "split", "method", "seed", "params")
+Scored = tuple[str, dict[str, Any], PerUnit]
+"""Name of a run, what ``evaluate`` says of it, its values per session or user."""
 
 
 def compare(first: Path, second: Path, metric: str | None = None, top: int = 10) -> dict[str, Any]:
+    """``compared`` of two stored runs."""
+    return compared((str(first), *score(first)), (str(second), *score(second)), metric, top)
+
+
+def compared(first: Scored, second: Scored, metric: str | None = None, top: int = 10) -> dict[str, Any]:
     """Second minus first, paired over the sessions (or users) of their split.
 
     metric  by which sessions are ordered; default MRR@20 (top-k: NDCG@20)
@@ -26,19 +33,21 @@ def compare(first: Path, second: Path, metric: str | None = None, top: int = 10)
     wilcoxon_p, t_holm}}, "metric", "sessions": [{unit, points, first, second, difference, items}]}, sessions by
     |difference| of the sum over their points. Raises UserError where the runs have nothing in common.
     """
-    (a, units_a), (b, units_b) = score(first), score(second)
+    (name_a, a, units_a), (name_b, b, units_b) = first, second
     for field in ("data", "split"):
         if a["run"][field] != b["run"][field]:
             raise UserError(
-                f"{second}: expected a run on {field} {a['run'][field]!r} as {first} is, found {b['run'][field]!r}"
+                f"{name_b}: expected a run on {field} {a['run'][field]!r} as {name_a} is, found {b['run'][field]!r}"
             )
-    metric = metric or HEADLINE[a["run"]["kind"]]
+    if not np.array_equal(units_a.unit, units_b.unit) or not np.array_equal(units_a.points, units_b.points):
+        raise UserError(f"{name_b}: expected the {len(units_a.unit):,} sessions or users of {name_a}, found others")
+    metric = metric or HEADLINE[a["run"]["kind"]][1]
     common = [column for column in units_a.sums if column in units_b.sums]
     if metric not in common:
         raise UserError(f"--metric: unknown metric {metric!r}; expected one of: {', '.join(common)}")
     return {
-        "first": {"run_dir": str(first), **{part: a["run"][part] for part in SHOWN}},
-        "second": {"run_dir": str(second), **{part: b["run"][part] for part in SHOWN}},
+        "first": {"run_dir": name_a, **{part: a["run"][part] for part in SHOWN}},
+        "second": {"run_dir": name_b, **{part: b["run"][part] for part in SHOWN}},
         "units": len(units_a.unit),
         "metrics": _metrics(units_a, units_b, common),
         "metric": metric,

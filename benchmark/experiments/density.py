@@ -20,26 +20,28 @@
                                  "rows": [{"n", "k", "pearson": summary}]}] at the largest N of the grid
     source                       the data set's note from params.yaml
     data_hashes, peak_rss_mb, code, python, packages, machine, threads   as in a run record
+
+What it costs (``benchmark.experiments.costs``) the stage leaves in a record of its own.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark import environment
 from benchmark.data.load import VectorSet, load_split
-from benchmark.density_grid import pearson_grid
-from benchmark.exact import densities
-from benchmark.metrics_density import METRICS, summary
-from benchmark.settings import Density, Settings
+from benchmark.experiments import environment
+from benchmark.experiments.density_grid import pearson_grid
+from benchmark.experiments.exact import densities
+from benchmark.protocol.density_metrics import METRICS, summary
 from contracts import UserError
-from contracts.progress import progress, track
+from contracts.runtime.progress import progress, track
 from emde.kernel import bandwidth, median_distance
 
-NORMALISED = {True: "columns divided by their standard deviation", False: "none"}
+if TYPE_CHECKING:
+    from benchmark.experiments.settings import Density, Settings
 
 
 def density(settings: Settings, data: str) -> dict[str, Any]:
@@ -68,9 +70,9 @@ def density(settings: Settings, data: str) -> dict[str, Any]:
         "points": len(points),
         "dim": points.shape[1],
         "kernel": "laplacian (L2)",
-        "normalisation": NORMALISED[chosen.standardize],
+        "normalisation": chosen.normalisation,
         "h": h,
-        "rule": f"{chosen.bandwidth:g} " + ("N^(-1/(d+4))" if chosen.rule == "scott" else "x median distance"),
+        "rule": chosen.bandwidth_rule,
         "median_distance": median,
         "queries": len(queries),
         "truth": {**{name: float(getattr(np, name)(truths[0])) for name in ("min", "median", "max")},
@@ -82,6 +84,7 @@ def density(settings: Settings, data: str) -> dict[str, Any]:
             for i, share in enumerate(chosen.sweep)
         ],
         "source": chosen.source,
+        "approximate": loaded.meta.get("approximate"),
         "data_hashes": {part: loaded.meta[part] for part in ("raw", "columns")},
         "peak_rss_mb": environment.peak_rss_mb(),
         **environment.describe(),
@@ -128,15 +131,15 @@ def figures(
     settings: Settings, chosen: Density, points: np.ndarray, queries: np.ndarray, truths: np.ndarray, data: str
 ) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
     """Figure 4 at the first truth; and for every other truth (a bandwidth of the sweep) r at the largest N."""
-    found = np.empty((chosen.seeds, len(truths), len(chosen.n), len(chosen.k)))
+    correlations = np.empty((chosen.seeds, len(truths), len(chosen.n), len(chosen.k)))
     with progress(f"density {data}: N x K", chosen.seeds) as advance:
         for seed in range(chosen.seeds):
             rng = np.random.default_rng(settings.seed + seed)
-            found[seed] = pearson_grid(points, queries, truths, chosen.n, chosen.k, rng)
+            correlations[seed] = pearson_grid(points, queries, truths, chosen.n, chosen.k, rng)
             advance()
 
     def cells(truth: int, ns: range) -> list[dict[str, Any]]:
-        return [{"n": chosen.n[i], "k": k, "pearson": summary(found[:, truth, i, j].tolist())}
+        return [{"n": chosen.n[i], "k": k, "pearson": summary(correlations[:, truth, i, j].tolist())}
                 for i in ns for j, k in enumerate(chosen.k)]  # fmt: skip
 
     last = len(chosen.n) - 1

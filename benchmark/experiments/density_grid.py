@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmark.metrics_density import pearson
+from benchmark.protocol.density_metrics import pearson
 from emde.coders import DLSH
 
 DEPTHS = 64

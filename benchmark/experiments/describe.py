@@ -1,28 +1,47 @@
-"""Every method with its parameters, for ``emde methods``."""
+"""Every method with its text and parameters, for ``emde methods`` and the site."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from benchmark import methods
+from benchmark.experiments import methods
+from benchmark.experiments.parameters import Method
 from contracts import Estimator
 
 SYMBOLS = {Ge: (">=", "ge"), Gt: (">", "gt"), Le: ("<=", "le"), Lt: ("<", "lt"), MinLen: ("at least", "min_length")}
 
 
 def describe_methods() -> list[dict[str, Any]]:
-    """Name, kind, first line of the description, citation and parameters of every known method."""
-    out = []
-    for kind in methods.FOLDERS:
-        for name in sorted(methods.catalogue(kind)):
-            cls = methods.find(kind, name)
-            text = (cls.__doc__ or "").strip().splitlines()[0]
-            out.append({"name": name, "kind": kind, "what": text, "citation": cls.citation, "params": parameters(cls)})
-    return out
+    """Every known method: name, kind, text (paragraphs), what (its first line), citation, code (module), params."""
+    return [
+        {
+            "name": name,
+            "kind": kind,
+            "what": (cls.__doc__ or "").strip().splitlines()[0],
+            "text": inspect.cleandoc(cls.__doc__ or "").split("\n\n"),
+            "citation": cls.citation,
+            "code": cls.__module__,
+            "params": parameters(cls),
+        }
+        for kind in methods.FOLDERS
+        for name in sorted(methods.catalogue(kind))
+        for cls in [methods.find(kind, name)]
+    ]
+
+
+def describe_rows(rows: Mapping[methods.Kind, Mapping[str, Method]]) -> list[dict[str, Any]]:
+    """Every row of the tables that has a file below params/: kind, name, base (a method), params, source."""
+    return [
+        {"kind": kind, "name": name, "base": row.base or name, "params": row.params, "source": row.source}
+        for kind, of_kind in rows.items()
+        for name, row in of_kind.items()
+    ]
 
 
 def parameters(cls: type[Estimator]) -> list[dict[str, Any]]:

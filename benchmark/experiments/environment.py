@@ -16,7 +16,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from contracts.threads import VARIABLE, n_threads
+from contracts.runtime.threads import VARIABLE, n_threads
 
 PACKAGES = (
     "numpy", "scipy", "pandas", "pyarrow", "numba", "torch", "pycleora", "faiss-cpu", "implicit", "pydantic",
@@ -51,7 +51,7 @@ def code_version() -> str:
 
     Not counted: dvc.lock and the recorded checksums, which runs themselves write.
     """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     git = ["git", "-C", str(root)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark import examples, metrics_session, metrics_topk, store
-from benchmark.breakdown import breakdown
-from benchmark.data.add import vector_hashes
+from benchmark.data.given_vectors import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
-from benchmark.points import evaluation_points
+from benchmark.experiments import costs, environment, examples, headline, run_store
+from benchmark.experiments.headline import EVALUATION, UNITS
+from benchmark.protocol import session_metrics, topk_metrics
+from benchmark.protocol.breakdown import breakdown, repeated
+from benchmark.protocol.metric import of_lists
+from benchmark.protocol.points import points_of
 from contracts import UserError
-from contracts.files import write_whole
+from contracts.runtime.files import write_whole
+from contracts.runtime.json import write_json
 
 RESAMPLES = 1000
 """Bootstrap resamples of a 95% interval."""
-MASKED = "masked "
-"""Before the names of metrics of the lists without disliked items, where both kinds stand together."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PerUnit:
 
     unit    int64 [units], session or user, ascending
     points  int64 [units], evaluation points of the unit
-    sums    metric -> float64 [units]; ``MASKED`` before the names of the second lists' metrics
+    sums    metric -> float64 [units]; those of the lists without disliked items are labelled as masked
     """
 
     unit: np.ndarray
@@ -50,7 +51,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
 
 def score(folder: Path) -> tuple[dict[str, Any], PerUnit]:
     """What ``evaluate`` returns, and the same metrics per session or user."""
-    record, split = _open(folder)
+    record, split = open_run(folder)
     if isinstance(split, SessionSplit):
         result, per_unit = _session(folder, record, split)
     else:
@@ -58,11 +59,29 @@ def score(folder: Path) -> tuple[dict[str, Any], PerUnit]:
     return {"run": record, **result}, per_unit
 
 
-def _open(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
+def values_of(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(record, what each row belongs to, metric -> [rows]) of a run: a row per evaluation point or test user.
+
+    Rows belong to session and position, or to a user; the metrics of the second lists are labelled as masked.
+    """
+    record, split = open_run(folder)
+    if isinstance(split, SessionSplit):
+        points = points_of(split)
+        items, _ = _lists(folder, record, len(points))
+        where = {"session": points.session, "position": points.position}
+        return record, where, session_metrics.per_point(items, points)
+    values = _topk_values(folder, record, split, run_store.RANKS)
+    if record.get("masked_sha256"):
+        without = _topk_values(folder, record, split, run_store.MASKED)
+        values.update({of_lists(name, masked=True): column for name, column in without.items()})
+    return record, {"user": np.flatnonzero(np.diff(split.heldout.indptr) > 0)}, values
+
+
+def open_run(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
     """The record of a run and the split it was made from, unchanged since."""
-    record = store.read_record(folder)
+    record = run_store.read_record(folder)
     split = load_split(record["data"], record["split"])
-    if split.meta["columns"] != record["data_hashes"]["columns"]:
+    if not run_store.same_columns(record["data_hashes"]["columns"], split.meta["columns"]):
         raise UserError(f"{folder}: made from data with other hashes than the prepared {record['data']}; run it again")
     present = vector_hashes(record["data"])
     for name, value in record["data_hashes"].get("vectors", {}).items():
@@ -74,47 +93,47 @@ def _open(folder: Path) -> tuple[dict[str, Any], SessionSplit | TopKSplit]:
     return record, split
 
 
-def _lists(folder: Path, record: dict[str, Any], expected: int, name: str = store.RANKS) -> store.Lists:
+def _lists(folder: Path, record: dict[str, Any], expected: int, name: str = run_store.RANKS) -> run_store.Lists:
     """The stored lists, of as many rows as expected and as the record describes them."""
-    items, scores = store.read_ranks(folder, name)
+    items, scores = run_store.read_ranks(folder, name)
     if len(items) != expected:
         raise UserError(f"{folder / name}: expected {expected} ranked lists, found {len(items)}")
-    if record["lists_sha256" if name == store.RANKS else "masked_sha256"] != store.lists_hash(items):
-        raise UserError(f"{folder / name}: the lists are not those that {store.RECORD} describes; run it again")
+    if record["lists_sha256" if name == run_store.RANKS else "masked_sha256"] != run_store.lists_hash(items):
+        raise UserError(f"{folder / name}: the lists are not those that {run_store.RECORD} describes; run it again")
     return items, scores
 
 
 def _session(folder: Path, record: dict[str, Any], split: SessionSplit) -> tuple[dict[str, Any], PerUnit]:
-    points = evaluation_points(split.test, split.min_prefix)
+    points = points_of(split)
     items, scores = _lists(folder, record, len(points))
-    values = metrics_session.per_point(items, points)
+    values = session_metrics.per_point(items, points)
     intervals = bootstrap(values, points.session)
     metrics = {name: float(column.mean()) for name, column in values.items()}
     known = split.train.items[split.train.items >= 0]
     counts = np.bincount(known, minlength=split.train.n_items)
-    metrics.update(metrics_session.of_lists(items, split.train.n_items, counts))
+    metrics.update(session_metrics.of_lists(items, split.train.n_items, counts))
     unit, index, sizes = np.unique(points.session, return_inverse=True, return_counts=True)
     sums = {name: np.bincount(index, weights=column, minlength=len(unit)) for name, column in values.items()}
     result = {
         "metrics": metrics,
         "intervals": intervals,
         "masked": None,
-        "ties": metrics_session.tie_bounds(items, scores, points),
-        "breakdown": breakdown(values, points.position, points.next_items, counts),
+        "ties": session_metrics.tie_bounds(items, scores, points),
+        "breakdown": breakdown(values, points.position, points.next_items, repeated(points), counts),
         "examples": examples.of_sessions(split, points, items),
     }
     return result, PerUnit(unit, sizes, sums)
 
 
 def _topk(folder: Path, record: dict[str, Any], split: TopKSplit) -> tuple[dict[str, Any], PerUnit]:
-    values = _topk_values(folder, record, split, store.RANKS)
+    values = _topk_values(folder, record, split, run_store.RANKS)
     metrics, intervals = _means(values)
     masked, sums = None, dict(values)
     if record.get("masked_sha256"):
-        without = _topk_values(folder, record, split, store.MASKED)
+        without = _topk_values(folder, record, split, run_store.MASKED)
         masked = dict(zip(("metrics", "intervals"), _means(without), strict=True))
-        sums.update({MASKED + name: column for name, column in without.items()})
-    shown = examples.of_users(split, store.read_ranks(folder)[0])
+        sums.update({of_lists(name, masked=True): column for name, column in without.items()})
+    shown = examples.of_users(split, run_store.read_ranks(folder)[0])
     users = np.flatnonzero(np.diff(split.heldout.indptr) > 0)
     result = {"metrics": metrics, "intervals": intervals, "masked": masked, "ties": None, "breakdown": None,
               "examples": shown}  # fmt: skip
@@ -123,9 +142,9 @@ def _topk(folder: Path, record: dict[str, Any], split: TopKSplit) -> tuple[dict[
 
 def _topk_values(folder: Path, record: dict[str, Any], split: TopKSplit, name: str) -> dict[str, np.ndarray]:
     items, _ = _lists(folder, record, len(split.profiles), name)
-    values = metrics_topk.per_user(items, split.heldout)
+    values = topk_metrics.per_user(items, split.heldout)
     if split.candidates is not None:
-        values = metrics_topk.sampled(values)
+        values = topk_metrics.sampled(values)
     users = np.flatnonzero(np.diff(split.heldout.indptr) > 0)
     return {name: column[users] for name, column in values.items()}
 
@@ -154,16 +173,23 @@ def bootstrap(values: dict[str, np.ndarray], unit: np.ndarray, seed: int = 0) ->
     return {name: [float(low[i]), float(high[i])] for i, name in enumerate(values)}
 
 
-def evaluate_all(folders: Sequence[Path], out: Path | None = None) -> list[dict[str, Any]]:
+def evaluate_all(folders: Sequence[Path], out: Path | None = None, spent: Path | None = None) -> list[dict[str, Any]]:
     """Evaluate every run at or below the folders.
 
-    With ``out``, the results are written there, and the metrics per session or user into the Parquet file beside it.
+    With ``out``, this folder gets evaluation.json (the results), units.parquet (metrics per session or user) and what
+    ``headline`` makes of the results: headline metrics, and the data of DVC's plots. The peak memory of this process
+    so far stands beside each result, or in ``spent``, the folder of the record of costs.
     """
-    scored = [score(run) for folder in folders for run in store.find_runs(folder)]
+    scored = [score(run) for folder in folders for run in run_store.find_runs(folder)]
     results = [result for result, _ in scored]
     if out is not None:
-        write_json(out, results)
-        write_units(out.with_suffix(".parquet"), scored)
+        peak = environment.peak_rss_mb()
+        whole = [{**result, "evaluation_peak_rss_mb": peak} for result in results]
+        if spent is not None:
+            write_json(spent / EVALUATION, [costs.apart(result)[1] for result in whole])
+        write_json(out / EVALUATION, whole if spent is None else results)
+        write_units(out / UNITS, scored)
+        headline.write(results, out)
     return results
 
 
@@ -184,8 +210,3 @@ def write_units(path: Path, scored: Sequence[tuple[dict[str, Any], PerUnit]]) ->
     table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
     pq.write_table(table, stream, compression="zstd")
     write_whole(path, stream.getvalue().to_pybytes(), "the metrics per session or user")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all; raises UserError where that fails."""
-    write_whole(path, json.dumps(content, indent=1) + "\n")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.data.load import SessionSplit, TopKSplit
-from benchmark.points import Points
+from benchmark.protocol.points import Points
 from contracts.ranking import PAD
 
 COUNT, LENGTH, SEEN = 5, 10, 10

@@ -1,21 +1,22 @@
 """Finding a method by its name.
 
 A method of this suite is one file: ``vs-knn`` of kind session is the recommender class defined in
-``baselines/session/vs_knn.py``. EMDE's classes are listed below. Any installed package can offer more
-through the entry-point groups ``emde.methods.session``, ``emde.methods.topk`` and ``emde.methods.density``.
+``baselines/session/vs_knn.py``; a few are known by an abbreviation (``ABBREVIATED``). EMDE's classes are
+listed below. Any installed package can offer more through the entry-point groups ``emde.methods.session``,
+``emde.methods.topk`` and ``emde.methods.density``.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
 
-from contracts import Estimator, UserError
-
-Kind = Literal["session", "topk", "density"]
+from contracts import Estimator, Kind, UserError
 
 OWN: dict[Kind, dict[str, str]] = {
     "session": {"emde": "emde.session:EMDE"},
@@ -27,18 +28,24 @@ FOLDERS: dict[Kind, str] = {
     "topk": "baselines.topk",
     "density": "baselines.density",
 }
+ABBREVIATED = {"association_rules": "ar", "context_tree": "ct", "sequential_rules": "sr"}
+"""File -> the method's name on the command line and in results, where it is not the file's."""
 
 
 def _baselines(kind: Kind) -> dict[str, str]:
     folder = Path(str(importlib.import_module(FOLDERS[kind]).__file__)).parent
     modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-    return {module.replace("_", "-"): f"{FOLDERS[kind]}.{module}" for module in modules}
+    return {ABBREVIATED.get(module, module.replace("_", "-")): f"{FOLDERS[kind]}.{module}" for module in modules}
 
 
-def catalogue(kind: Kind) -> dict[str, str]:
-    """Every known method of a kind: name -> "module" or "module:Class". Imports none of them."""
+@cache
+def catalogue(kind: Kind) -> Mapping[str, str]:
+    """Every known method of a kind: name -> "module" or "module:Class". Imports none of them.
+
+    Looked up once: asking the installed packages takes milliseconds, and everything asks.
+    """
     plugins = {point.name: point.value for point in entry_points(group=f"emde.methods.{kind}")}
-    return {**plugins, **_baselines(kind), **OWN[kind]}
+    return MappingProxyType({**plugins, **_baselines(kind), **OWN[kind]})
 
 
 def find(kind: Kind, name: str) -> type[Estimator]:
@@ -63,19 +70,9 @@ def find(kind: Kind, name: str) -> type[Estimator]:
     return classes[0]
 
 
-def code_paths(kind: Kind, name: str) -> tuple[str, str]:
-    """The two paths (relative to the project) whose change makes a cell of this method stale.
-
-    For EMDE the class's file and its package; for a baseline its file and the folder of what it
-    shares with its relatives; for a plugin, whose code is elsewhere, the registry and the lock.
-    """
+def module_of(kind: Kind, name: str) -> str:
+    """The module that holds the class behind a method name; raises UserError that lists the known names."""
     known = catalogue(kind)
     if name not in known:
         find(kind, name)  # raises with the list of names
-    module = known[name].partition(":")[0]
-    path = module.replace(".", "/") + ".py"
-    if module.startswith("emde."):
-        return path, "emde"
-    if module.startswith(FOLDERS[kind]):
-        return path, FOLDERS[kind].replace(".", "/") + "/shared"
-    return "benchmark/methods.py", "requirements.lock"
+    return known[name].partition(":")[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shlex
 from collections.abc import Mapping
@@ -16,25 +15,32 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from benchmark import environment, store
-from benchmark.data.add import vector_hashes
+from benchmark.data.given_vectors import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split, resolve_split
 from benchmark.data.registry import get
 from benchmark.data.root import project_root
-from benchmark.final_fit import COLD_USER, FinalFit, with_validation
-from benchmark.methods import Kind
-from benchmark.points import evaluation_points
-from benchmark.recent import recent
-from benchmark.settings import Settings
-from contracts import Recommender, SessionRecommender, TopKRecommender, UserError
-from contracts.progress import progress
+from benchmark.experiments import costs, environment, run_store
+from benchmark.experiments.offered import require_offered
+from benchmark.experiments.parameters import Parameters
+from benchmark.protocol.points import points_of
+from benchmark.protocol.train_sets import COLD_USER, FinalFit, recent, with_validation
+from contracts import EpochLearner, Kind, Recommender, SessionRecommender, TopKRecommender, UserError, blocks
+from contracts.finite import require_finite_values
+from contracts.runtime.json import to_json
+from contracts.runtime.progress import progress
+from contracts.runtime.sources import sources_hash
+from contracts.source import Source, SourceKind, sources
 
 log = logging.getLogger("emde")
 SESSION_K, TOPK_K = 20, 100
 """Length of the stored lists."""
 CHUNK = 4096
 """Points ranked at once: bounds memory, cannot change results (rows are independent)."""
+EVENTS = 1 << 21
+"""Events of their prefixes at once: fewer points where sessions are very long."""
 
+RANKING = ("benchmark.protocol.points", "benchmark.protocol.train_sets")
+"""Modules besides the method's that decide what is ranked."""
 Split = SessionSplit | TopKSplit
 
 
@@ -48,7 +54,7 @@ class Ranked:
     rows: dict[str, np.ndarray]
     items: np.ndarray
     scores: np.ndarray
-    masked: store.Lists | None = None
+    masked: run_store.Lists | None = None
 
 
 def load_ranking_split(data: str, split: str | None) -> Split:
@@ -66,12 +72,12 @@ def splits_of(data: str, split: str | None) -> list[str]:
 
 def rank_sessions(model: SessionRecommender, split: SessionSplit, k: int) -> Ranked:
     """Lists for every evaluation point of the test sessions."""
-    points = evaluation_points(split.test, split.min_prefix)
+    points = points_of(split)
     items, scores = np.empty((len(points), k), np.int32), np.empty((len(points), k), np.float32)
     with progress(f"rank {split.name} {split.split}", len(points)) as advance:
-        for start in range(0, len(points), CHUNK):
-            stop = min(start + CHUNK, len(points))
-            items[start:stop], scores[start:stop] = model.recommend(points.prefixes(start, stop), k)
+        for start, stop in blocks(points.position, CHUNK, EVENTS):
+            listed = model.recommend(points.prefixes(start, stop), k)
+            items[start:stop], scores[start:stop] = _finite(model, *listed)
             advance(stop - start)
     rows = {"session": points.session.astype(np.int32), "position": points.position.astype(np.int32)}
     return Ranked(rows, items, scores)
@@ -85,9 +91,16 @@ def rank_users(model: TopKRecommender, split: TopKSplit, k: int, masked: bool = 
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
             profiles = split.profiles.take(rows)
-            items[rows], scores[rows] = model.recommend(profiles, k, excluded(split, rows, masked))
+            lists = model.recommend(profiles, k, excluded(split, rows, masked))
+            items[rows], scores[rows] = _finite(model, *lists)
             advance(len(rows))
     return Ranked({"user": np.arange(n, dtype=np.int32)}, items, scores)
+
+
+def _finite(model: Recommender, items: np.ndarray, scores: np.ndarray) -> run_store.Lists:
+    """The lists; raises NotFinite for a score that is NaN or infinite."""
+    name = type(model).__name__.lower()
+    return items, require_finite_values(scores, f"{name}: scores", "its parameters are out of range (lr too large?)")
 
 
 def excluded(split: TopKSplit, rows: np.ndarray, masked: bool = False) -> sp.csr_matrix:
@@ -106,7 +119,7 @@ def excluded(split: TopKSplit, rows: np.ndarray, masked: bool = False) -> sp.csr
 def warm_up(model: Recommender, split: Split) -> None:
     """One tiny recommendation, so that compilation is not counted as the method's time."""
     if isinstance(model, SessionRecommender) and isinstance(split, SessionSplit):
-        points = evaluation_points(split.test, split.min_prefix)
+        points = points_of(split)
         model.recommend(points.prefixes(0, min(2, len(points))), 1)
 
 
@@ -115,10 +128,11 @@ class Asked:
     """One run, as ``emde run`` is asked for it.
 
     split      None: the data set's default split
-    overrides  parameters laid over those of params.yaml
+    overrides  parameters laid over those of params/
     seed       None: that of params.yaml
     final_fit  what cold users' models are fitted on; None: as in params.yaml
     sessions   fit on so many most recent train sessions only (names the directory; said in ``approximate``)
+    keep_model  write the fitted model beside the lists
     """
 
     data: str
@@ -129,68 +143,92 @@ class Asked:
     device: str = "auto"
     final_fit: FinalFit | None = None
     sessions: int | None = None
+    keep_model: bool = False
 
     def command(self, split: Split) -> str:
         """The command that repeats the run on the split that was meant."""
         words = [f"emde run --data {split.name} --split {split.split} --method {self.method}"]
-        words += [f"--set {shlex.quote(f'{name}={json.dumps(value)}')}" for name, value in self.overrides.items()]
+        words += [f"--set {shlex.quote(f'{name}={to_json(value)}')}" for name, value in self.overrides.items()]
         options = {"seed": self.seed, "final-fit": self.final_fit, "sessions": self.sessions}
         words += [f"--{name} {value}" for name, value in options.items() if value is not None]
         return " ".join(words)
 
 
-def run(settings: Settings, asked: Asked, out: Path) -> Path:
-    """Run one method on one split and store the result; returns the run directory."""
+def run(settings: Parameters, asked: Asked, out: Path, spent: Path | None = None, resume: bool = False) -> Path:
+    """Run one method on one split and store the result; returns the run directory.
+
+    spent   folder for the record of costs; None: run.json holds them
+    resume  leave a finished run as it is where its code, data, parameters, packages and threads are those of now
+    """
     split, model, fitted_on, folder = prepare(settings, asked, out)
+    made_by, spent_file = identity(model, split, fitted_on), None if spent is None else spent / f"{folder.name}.json"
+    if resume and run_store.finished(folder) and costs.of_run(folder, spent_file).get("identity") == made_by:
+        log.info("%s: is there, of the same code, data and parameters", folder)
+        return folder
     method = asked.method
     log.info("%s on %s, split %s -> %s", method, split.name, split.split, folder)
     kind, params = model.kind, model.model_dump(mode="json")
     checkpoint = checkpoint_file(folder)
     seconds: dict[str, float] = {}
     with _own_gpu(params):
+        if isinstance(model, EpochLearner):
+            model.checkpoint_at(checkpoint)
         with environment.timed(seconds, "fit"):
-            model.checkpoint_at(checkpoint).fit(split.train)  # type: ignore[attr-defined]
+            model.fit(split.train)
         ranked = rank(model, split, seconds)
     record = {
-        "base": settings.base(kind, method),  # type: ignore[arg-type]
-        "params_source": "command line" if asked.overrides else settings.sources(kind, method, split.name),  # type: ignore[arg-type]
+        "base": settings.base(kind, method),
+        "params_source": "command line" if asked.overrides else settings.sources(kind, method, split.name),
         "command": asked.command(split),
         "final_fit": fitted_on,
+        "identity": made_by,
         "sessions": split.meta.get("most_recent"),
         **describe_run(model, split, method, ranked, seconds),
     }
-    store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)
-    checkpoint.unlink(missing_ok=True)
+    record = costs.write(record, spent_file)
+    run_store.write_run(folder, record, ranked.rows, ranked.items, ranked.scores, ranked.masked)
+    if asked.keep_model:
+        model.save(folder / run_store.MODEL)
+    forget_checkpoint(checkpoint)
     return folder
 
 
-def prepare(settings: Settings, asked: Asked, out: Path) -> tuple[Split, Recommender, FinalFit, Path]:
+def prepare(settings: Parameters, asked: Asked, out: Path) -> tuple[Split, Recommender, FinalFit, Path]:
     """What ``run`` begins with: (split, model before its fit, what it is fitted on, run directory)."""
     dataset = get(asked.data)
     split = recent(load_ranking_split(dataset.name, asked.split), asked.sessions)
     kind: Kind = "session" if isinstance(split, SessionSplit) else "topk"
     model = settings.recommender(kind, asked.method, dataset.name, dict(asked.overrides), asked.seed, asked.device)
+    require_offered(model, asked.method, dataset, split.meta)
     fitted_on: FinalFit = asked.final_fit or (settings.final_fit if split.split == COLD_USER else "train")
     if fitted_on == "train+valid":
-        split = _with_validation(split)
+        split = with_validation(split)
     options = {"final_fit": None if fitted_on == "train" else fitted_on, "sessions": asked.sessions}
     named = model.model_dump(mode="json") | {name: value for name, value in options.items() if value is not None}
-    folder = store.run_dir(out, dataset.name, asked.method, split.split, named)
+    folder = run_store.run_dir(out, dataset.name, asked.method, split.split, named)
     return split, model, fitted_on, folder
 
 
-def fit_only(settings: Settings, asked: Asked, out: Path) -> None:
-    """The fit of ``run``, nothing stored: what the other processes of torchrun do."""
-    split, model, _, folder = prepare(settings, asked, out)
-    with _own_gpu(model.model_dump(mode="json")):
-        model.checkpoint_at(checkpoint_file(folder)).fit(split.train)  # type: ignore[attr-defined]
+def identity(model: Recommender, split: Split, fitted_on: FinalFit) -> str:
+    """sha256 of all that decides a run's lists: equal identity, equal lists on one kind of processor."""
+    params = model.model_dump(mode="json")
+    described = environment.describe()
+    parts = {
+        "sources": [sources_hash(name) for name in (type(model).__module__, *RANKING)],
+        "params": params,
+        "device": used_device(params),
+        "data": [split.name, split.split, split.meta["columns"], used_vectors(params, vector_hashes(split.name))],
+        "fitted on": [fitted_on, split.meta.get("most_recent")],
+        "environment": [described[part] for part in ("python", "packages", "threads")],
+    }
+    return hashlib.sha256(to_json(parts, "identity", sort_keys=True).encode()).hexdigest()
 
 
 def _own_gpu(params: dict[str, Any]) -> AbstractContextManager[None]:
     """A GPU to ourselves for methods that have a device; the others need no torch."""
     if "device" not in params:
         return nullcontext()
-    from contracts.device import own_gpu
+    from contracts.runtime.device import own_gpu
 
     return own_gpu(params["device"])
 
@@ -198,10 +236,18 @@ def _own_gpu(params: dict[str, Any]) -> AbstractContextManager[None]:
 def checkpoint_file(folder: Path) -> Path:
     """Where a run keeps its checkpoint while it trains: outside its directory, which is an output of DVC.
 
-    The name holds the code's version: what other code began is not continued.
+    Whose run it is stands inside (``Recommender.checkpoint``): what other code began is not continued.
     """
-    where = hashlib.sha256(f"{folder.resolve()} {environment.code_version()}".encode()).hexdigest()[:12]
+    where = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     return project_root() / ".cache/checkpoints" / f"{folder.parent.name}-{folder.name}-{where}.pt"
+
+
+def forget_checkpoint(path: Path) -> None:
+    """Remove the checkpoint of a finished run; one that stays costs disk, not the result."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s: cannot remove the checkpoint: %s", path, error.strerror or error)
 
 
 def rank(model: Recommender, split: Split, seconds: dict[str, float]) -> Ranked:
@@ -209,14 +255,20 @@ def rank(model: Recommender, split: Split, seconds: dict[str, float]) -> Ranked:
     with environment.timed(seconds, "warm_up"):
         warm_up(model, split)
     with environment.timed(seconds, "recommend"):
-        if isinstance(split, SessionSplit):
-            return rank_sessions(model, split, SESSION_K)  # type: ignore[arg-type]
-        ranked = rank_users(model, split, TOPK_K)  # type: ignore[arg-type]
-    if not split.maskable:
+        ranked = _rank(model, split)
+    if isinstance(split, SessionSplit) or not split.maskable:
         return ranked
     with environment.timed(seconds, "recommend_masked"):
-        masked = rank_users(model, split, TOPK_K, masked=True)  # type: ignore[arg-type]
+        masked = _rank(model, split, masked=True)
     return replace(ranked, masked=(masked.items, masked.scores))
+
+
+def _rank(model: Recommender, split: Split, masked: bool = False) -> Ranked:
+    if isinstance(split, SessionSplit):
+        assert isinstance(model, SessionRecommender)
+        return rank_sessions(model, split, SESSION_K)
+    assert isinstance(model, TopKRecommender)
+    return rank_users(model, split, TOPK_K, masked)
 
 
 def describe_run(
@@ -232,25 +284,28 @@ def describe_run(
         "params": params,
         "seed": params.get("seed"),
         "n_points": len(ranked.items),
-        "lists_sha256": store.lists_hash(ranked.items),
-        "masked_sha256": None if ranked.masked is None else store.lists_hash(ranked.masked[0]),
+        "lists_sha256": run_store.lists_hash(ranked.items),
+        "masked_sha256": None if ranked.masked is None else run_store.lists_hash(ranked.masked[0]),
         "device": used_device(params),
         "seconds": seconds,
-        "history": model.history,
+        "history": model.history if isinstance(model, EpochLearner) else [],
+        **model.fit_record,
         "peak_rss_mb": environment.peak_rss_mb(),
         "peak_gpu_mb": environment.peak_gpu_mb(),
         "data_hashes": {part: split.meta[part] for part in ("raw", "columns")}
         | {"vectors": used_vectors(params, vector_hashes(split.name))},
         "approximate": split.meta.get("approximate"),
+        "step_seconds": split.meta.get("step_seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sources": sources_hash(type(model).__module__),
         **environment.describe(),
     }
 
 
 def used_vectors(params: dict[str, Any], hashes: dict[str, str]) -> dict[str, str]:
     """Of the item vectors added to the data, those that a modality of the parameters (``vectors:NAME``) takes."""
-    text = json.dumps(params)
-    return {name: value for name, value in hashes.items() if json.dumps(f"vectors:{name}") in text}
+    used = sources(params)
+    return {name: value for name, value in hashes.items() if Source(SourceKind.VECTORS, name) in used}
 
 
 def used_device(params: dict[str, Any]) -> str:
@@ -260,9 +315,3 @@ def used_device(params: dict[str, Any]) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _with_validation(split: Split) -> TopKSplit:
-    if not isinstance(split, TopKSplit):
-        raise UserError(f"final_fit: expected top-k data for 'train+valid', found sessions of {split.name}")
-    return with_validation(split)

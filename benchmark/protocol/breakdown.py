@@ -1,4 +1,4 @@
-"""Where a method is good: metrics by position in the session and by popularity of the target.
+"""Where a method is good: metrics by position in the session, by popularity of the target, and for repeated items.
 
 Everything follows from the metrics of the points, hence from the stored lists; a group's value is the
 mean over its points.
@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.protocol.points import Points
+
 METRICS = ("HR@20", "MRR@20")
 POSITIONS = {"1": 1, "2": 2, "3-4": 3, "5-9": 5, "10+": 10}
 """Groups of prefixes, and the fewest events of each."""
 QUINTILES = 5
 UNKNOWN = "not in train"
+NEXT_ITEM = ("new in session", "already in session")
+"""Whether the target stands among the session's events before it."""
 
 
 def quintile_of_item(counts: np.ndarray) -> np.ndarray:
@@ -34,14 +38,28 @@ def quintile_of_item(counts: np.ndarray) -> np.ndarray:
     return out
 
 
+def repeated(points: Points) -> np.ndarray:
+    """Whether each point's next item stands in its prefix already, bool [points].
+
+    An item that train does not know (-1) never does: which of them it is, is not known either.
+    """
+    order = np.lexsort((np.arange(points.test.n_events), points.test.items, points.test.session_of_event))
+    items, session = points.test.items[order], points.test.session_of_event[order]
+    before = np.zeros(points.test.n_events, bool)
+    before[order[1:]] = (items[1:] == items[:-1]) & (session[1:] == session[:-1]) & (items[1:] >= 0)
+    return before[points.target]
+
+
 def breakdown(
-    values: Mapping[str, np.ndarray], position: np.ndarray, target: np.ndarray, counts: np.ndarray
+    values: Mapping[str, np.ndarray], position: np.ndarray, target: np.ndarray, again: np.ndarray, counts: np.ndarray
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Two groupings of the points: {"position": {"1": {"points": n, "HR@20": ...}, ...}, "popularity": {"Q1": ...}}.
+    """Three groupings of the points: {"position": {"1": {"points": n, "HR@20": ...}, ...}, "popularity": {"Q1": ...},
+    "next item": {"new in session": ...}}.
 
     values    metric -> [points], of which METRICS are taken
     position  int [points], events in the prefix
     target    int [points], the next item; -1 = not in train
+    again     bool [points], whether it stands in the prefix (``repeated``)
     counts    train events of every item, [items]
     Groups without points are left out.
     """
@@ -51,6 +69,7 @@ def breakdown(
     return {
         "position": _grouped(by_position, list(POSITIONS), values),
         "popularity": _grouped(quintile[target], names, values),
+        "next item": _grouped(again.astype(np.int64), list(NEXT_ITEM), values),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.data.load import SessionSplit
 from contracts import Sessions
 
 
@@ -45,3 +46,8 @@ def evaluation_points(test: Sessions, min_prefix: int = 1) -> Points:
     target = np.arange(test.n_events)
     keep = target - start >= min_prefix
     return Points(test, session[keep], (target - start)[keep], start[keep], target[keep], end[keep])
+
+
+def points_of(split: SessionSplit) -> Points:
+    """The evaluation points of a split's test sessions."""
+    return evaluation_points(split.test, split.min_prefix)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.points import Points
+from benchmark.protocol.metric import Metric
+from benchmark.protocol.points import Points
 from contracts.ranking import PAD
 
 KS = (1, 5, 10, 20)
@@ -38,18 +39,19 @@ def hits(items: np.ndarray, points: Points) -> Hits:
     y = points.next_items
     at = (items == y[:, None]) & (y >= 0)[:, None]
     next_rank = np.where(at.any(1), at.argmax(1) + 1, 0)
-    n_events = points.end - points.target
-    # the pairs (point, remaining item) as one integer each, sorted: membership by binary search
-    owner = np.repeat(np.arange(len(points)), n_events)
-    first = np.cumsum(n_events) - n_events
-    event = np.arange(n_events.sum()) + np.repeat(points.target - first, n_events)
-    stride = points.test.n_items + 1
-    remaining = np.unique(owner * stride + points.test.items[event] + 1)
-    listed = np.arange(len(points))[:, None] * stride + items + 1
-    found = np.searchsorted(remaining, listed)
-    relevant = remaining[np.minimum(found, len(remaining) - 1)] == listed if len(remaining) else items < PAD
-    n_distinct = np.bincount(remaining // stride, minlength=len(points))
-    return Hits(next_rank, relevant & (items != PAD), n_events, n_distinct)
+    # An item remains at a point if its last event in the session is not before the target. Every (session, item) as
+    # one integer, sorted, with that last event: memory grows with the events, not with pairs (point, later event).
+    test, stride = points.test, points.test.n_items + 1
+    keys = test.session_of_event * stride + test.items + 1
+    known, behind = np.unique(keys[::-1], return_index=True)
+    last = test.n_events - 1 - behind
+    listed = points.session[:, None] * stride + items + 1
+    known_at = np.minimum(np.searchsorted(known, listed), len(known) - 1)
+    relevant = (known[known_at] == listed) & (last[known_at] >= points.target[:, None]) & (items != PAD)
+    # as many distinct items remain as events from the target on are the last of their item
+    before = np.concatenate([[0], np.cumsum(np.bincount(last, minlength=test.n_events))])
+    n_distinct = before[points.end] - before[points.target]
+    return Hits(next_rank, relevant, points.end - points.target, n_distinct)
 
 
 def hit_rate(h: Hits, k: int) -> np.ndarray:
@@ -77,8 +79,8 @@ def average_precision(h: Hits, k: int) -> np.ndarray:
 
     It ignores the order inside the list; ``MAP_textbook`` does not.
     """
-    found = h.relevant[:, : k - 1].sum(1)
-    return found * (found + 1) / (2 * k * h.n_events)
+    n_hits = h.relevant[:, : k - 1].sum(1)
+    return n_hits * (n_hits + 1) / (2 * k * h.n_events)
 
 
 def _ndcg(h: Hits, k: int, discount: np.ndarray, ideal: np.ndarray) -> np.ndarray:
@@ -124,7 +126,7 @@ METRICS: dict[str, Callable[[Hits, int], np.ndarray]] = {
 def per_point(items: np.ndarray, points: Points, ks: Sequence[int] = KS) -> dict[str, np.ndarray]:
     """Every metric at every k: "HR@20" -> float64 [points]."""
     h = hits(items, points)
-    return {f"{name}@{k}": metric(h, k) for k in ks for name, metric in METRICS.items()}
+    return {str(Metric(name, k)): metric(h, k) for k in ks for name, metric in METRICS.items()}
 
 
 def of_lists(items: np.ndarray, n_items: int, counts: np.ndarray, ks: Sequence[int] = KS) -> dict[str, float]:
@@ -137,8 +139,8 @@ def of_lists(items: np.ndarray, n_items: int, counts: np.ndarray, ks: Sequence[i
     relative = np.append(counts / counts.max(), 0.0)  # the last entry is what PAD = -1 points to
     for k in ks:
         listed = items[:, :k]
-        out[f"Coverage@{k}"] = len(np.unique(listed[listed != PAD])) / n_items
-        out[f"Popularity@{k}"] = float(relative[listed].mean())
+        out[str(Metric("Coverage", k))] = len(np.unique(listed[listed != PAD])) / n_items
+        out[str(Metric("Popularity", k))] = float(relative[listed].mean())
     return out
 
 
@@ -151,18 +153,18 @@ def tie_bounds(items: np.ndarray, scores: np.ndarray, points: Points, ks: Sequen
     Ties between a full list's last item and unlisted ones cannot be seen from the list.
     """
     h = hits(items, points)
-    found = h.next_rank > 0
-    own = np.where(found, scores[np.arange(len(items)), np.maximum(h.next_rank - 1, 0)], np.nan)
+    is_listed = h.next_rank > 0
+    own = np.where(is_listed, scores[np.arange(len(items)), np.maximum(h.next_rank - 1, 0)], np.nan)
     listed = items != PAD
     above = ((scores > own[:, None]) & listed).sum(1)
     equal = ((scores == own[:, None]) & listed).sum(1)
     size = listed.sum(1)
     short = (size < items.shape[1]) & (points.next_items >= 0)
-    won = np.where(found, above + 1, np.where(short, size + 1, 0))
-    lost = np.where(found, above + equal, 0)
+    won = np.where(is_listed, above + 1, np.where(short, size + 1, 0))
+    lost = np.where(is_listed, above + equal, 0)
     out = {}
     for k in ks:
         for name, metric in (("HR", hit_rate), ("MRR", reciprocal_rank)):
             bounds = [Hits(rank, h.relevant, h.n_events, h.n_distinct) for rank in (lost, won)]
-            out[f"{name}@{k}"] = [float(metric(bound, k).mean()) for bound in bounds]
+            out[str(Metric(name, k))] = [float(metric(bound, k).mean()) for bound in bounds]
     return out

@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Paired:
+class Tested:
     """Two-sided tests of one column of paired differences."""
 
     difference: float
@@ -38,7 +38,7 @@ def contributions(sums: np.ndarray, points: np.ndarray, split: np.ndarray) -> np
     return sums / in_split[split] * (len(sums) / np.count_nonzero(in_split))
 
 
-def paired(ours: np.ndarray, theirs: np.ndarray) -> Paired:
+def paired(ours: np.ndarray, theirs: np.ndarray) -> Tested:
     """t and Wilcoxon signed-rank tests of two columns of contributions, [units] each, in the same order."""
     d = ours - theirs
     n = len(d)
@@ -46,10 +46,10 @@ def paired(ours: np.ndarray, theirs: np.ndarray) -> Paired:
     error = sd / n**0.5
     if error == 0:
         p = 1.0 if mean == 0 else 0.0
-        return Paired(mean, mean, mean, None, n, p, wilcoxon(d))
+        return Tested(mean, mean, mean, None, n, p, wilcoxon(d))
     half = float(stats.t.ppf(0.975, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return Paired(mean, mean - half, mean + half, mean / sd, n, p, wilcoxon(d))
+    return Tested(mean, mean - half, mean + half, mean / sd, n, p, wilcoxon(d))
 
 
 def wilcoxon(d: np.ndarray) -> float:
@@ -86,12 +86,12 @@ def leaders(values: list[float | None], columns: list[np.ndarray | None]) -> lis
     """
     marks = [""] * len(values)
     for mark in ("best", "second"):
-        rest = [i for i, value in enumerate(values) if value is not None and not marks[i]]
+        rest = {i: value for i, value in enumerate(values) if value is not None and not marks[i]}
         if not rest:
             break
-        top = max(rest, key=lambda i: values[i])  # type: ignore[arg-type,return-value]
+        top = max(rest, key=rest.__getitem__)
         others = [i for i in rest if i != top]
-        p = np.array([1.0 if values[i] == values[top] else _p(columns[i], columns[top]) for i in others])
+        p = np.array([1.0 if rest[i] == rest[top] else _p(columns[i], columns[top]) for i in others])
         tied = [i for i, corrected in zip(others, holm(p), strict=True) if corrected >= LEVEL]
         for i in [top, *tied]:
             marks[i] = mark

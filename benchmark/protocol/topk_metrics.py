@@ -2,39 +2,25 @@
 
 Two families stand side by side. The plain names are the definitions of Ferrari Dacrema et al.
 ("the framework", whose split and numbers the paper's Table 3 uses): they divide by all held-out
-items. The suffixed names are those of most of the literature, where a list of k is not blamed for
-held-out items that could not fit into it.
+items (TOIS 39(2), 2021, arXiv 1911.07698; their code's Base/Evaluation/metrics.py). The suffixed names are
+those of most of the literature (Liang et al., WWW 2018, section 4.2), where a list of k is not blamed for
+held-out items that could not fit into it. h_j = 1 if the item at rank j is held out, n = number of the user's
+held-out items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+
+from benchmark.protocol.metric import Metric
 
 KS = (1, 5, 10, 20, 50, 100)
 SAMPLED = (("Recall", "HR"), ("NDCG", "NDCG"), ("MRR", "MRR"))
 SAMPLED_KS = (1, 5, 10, 20)
 """Beyond, a list of 100 candidates says nothing."""
-
-FRAMEWORK = "Ferrari Dacrema et al., TOIS 39(2), 2021, arXiv 1911.07698; their code's Base/Evaluation/metrics.py"
-LIANG = "Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018, section 4.2"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric: ``key`` with {k} left open, its formula, where it is defined, how it is computed.
-
-    compute(hits bool [n, k], n_heldout int64 [n], all > 0) -> float64 [n]. In the formulas h_j = 1
-    if the item at rank j is held out, n = number of the user's held-out items.
-    """
-
-    key: str
-    formula: str
-    citation: str
-    compute: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _ideal(n_heldout: np.ndarray) -> np.ndarray:
@@ -48,51 +34,52 @@ def _discount(k: int) -> np.ndarray:
 
 
 def recall(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Share of all held-out items that the list found (cannot reach 1 where n > k)."""
+    """Recall@k = sum_j h_j / n, of all held-out items: cannot reach 1 where n > k."""
     return hits.sum(axis=1) / n_heldout
 
 
 def recall_min(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Share of the hits that a list of k could have had."""
+    """Recall@k(min) = sum_j h_j / min(n, k), of the hits that a list of k could have had."""
     return hits.sum(axis=1) / np.minimum(n_heldout, hits.shape[1])
 
 
 def precision(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Share of the k places that are hits; a place left empty counts as a miss."""
+    """Precision@k = sum_j h_j / k; a place left empty counts as a miss."""
     return hits.sum(axis=1) / hits.shape[1]
 
 
 def ndcg(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Discounted gain against an ideal list that holds all n held-out items, however long."""
+    """NDCG@k = sum_{j<=k} h_j / ln(j + 1)  /  sum_{j<=n} 1 / ln(j + 1): the ideal list holds all n, however long."""
     return hits @ _discount(hits.shape[1]) / _ideal(n_heldout)
 
 
 def ndcg_trunc(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Discounted gain against an ideal list of k."""
+    """NDCG@k(trunc): the same against an ideal list of k."""
     return hits @ _discount(hits.shape[1]) / _ideal(np.minimum(n_heldout, hits.shape[1]))
 
 
 def average_precision(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """Precision at the rank of every hit, summed, over the hits that a list of k could have had."""
+    """MAP@k = sum_j h_j P@j / min(n, k), P@j = sum_{i<=j} h_i / j."""
     k = hits.shape[1]
     precision_at = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
     return (hits * precision_at).sum(axis=1) / np.minimum(n_heldout, k)
 
 
 def reciprocal_rank(hits: np.ndarray, n_heldout: np.ndarray) -> np.ndarray:
-    """One over the rank of the first hit, 0 without a hit."""
+    """MRR@k = 1 / min{j: h_j = 1}, 0 without a hit."""
     return np.where(hits.any(axis=1), 1.0 / (np.argmax(hits, axis=1) + 1), 0.0)
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric("Recall@{k}", "sum_j h_j / n", FRAMEWORK, recall),
-    Metric("NDCG@{k}", "sum_{j<=k} h_j / ln(j + 1)  /  sum_{j<=n} 1 / ln(j + 1)", FRAMEWORK, ndcg),
-    Metric("Precision@{k}", "sum_j h_j / k", FRAMEWORK, precision),
-    Metric("MAP@{k}", "sum_j h_j P@j / min(n, k), P@j = sum_{i<=j} h_i / j", FRAMEWORK, average_precision),
-    Metric("MRR@{k}", "1 / min{j: h_j = 1}, 0 without a hit", FRAMEWORK, reciprocal_rank),
-    Metric("Recall@{k}(min)", "sum_j h_j / min(n, k)", LIANG, recall_min),
-    Metric("NDCG@{k}(trunc)", "sum_{j<=k} h_j / ln(j + 1)  /  sum_{j<=min(n,k)} 1 / ln(j + 1)", LIANG, ndcg_trunc),
-)
+METRICS: dict[tuple[str, str], Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    ("Recall", ""): recall,
+    ("NDCG", ""): ndcg,
+    ("Precision", ""): precision,
+    ("MAP", ""): average_precision,
+    ("MRR", ""): reciprocal_rank,
+    ("Recall", "min"): recall_min,
+    ("NDCG", "trunc"): ndcg_trunc,
+}
+"""(name, form) -> compute(hits bool [n, k], n_heldout int64 [n], all > 0) -> float64 [n]."""
 
 
 def hit_matrix(items: np.ndarray, heldout: sp.csr_matrix) -> np.ndarray:
@@ -102,8 +89,8 @@ def hit_matrix(items: np.ndarray, heldout: sp.csr_matrix) -> np.ndarray:
     wanted = np.sort(rows * n_items + heldout.indices)
     listed = np.arange(n, dtype=np.int64)[:, None] * n_items + items
     position = np.searchsorted(wanted, listed)
-    found = np.take(np.append(wanted, -1), position) == listed
-    return found & (items >= 0)
+    is_heldout = np.take(np.append(wanted, -1), position) == listed
+    return is_heldout & (items >= 0)
 
 
 def per_user(items: np.ndarray, heldout: sp.csr_matrix, ks: Sequence[int] = KS) -> dict[str, np.ndarray]:
@@ -123,11 +110,11 @@ def per_user(items: np.ndarray, heldout: sp.csr_matrix, ks: Sequence[int] = KS) 
     counted = n_heldout > 0
     hits = hit_matrix(items[:, : max(ks)], heldout)[counted]
     columns: dict[str, np.ndarray] = {}
-    for metric in METRICS:
+    for (name, form), compute in METRICS.items():
         for k in ks:
             column = np.full(len(n_heldout), np.nan)
-            column[counted] = metric.compute(hits[:, :k], n_heldout[counted])
-            columns[metric.key.format(k=k)] = column
+            column[counted] = compute(hits[:, :k], n_heldout[counted])
+            columns[str(Metric(name, k, form))] = column
     return columns
 
 
@@ -138,5 +125,5 @@ def sampled(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     not estimates of those over all items and may order methods otherwise (Krichene and Rendle, On
     Sampled Metrics for Item Recommendation, KDD 2020); they serve to compare with papers that used them.
     """
-    names = {f"{ours}@{k}": f"{theirs}@{k}(sampled)" for ours, theirs in SAMPLED for k in SAMPLED_KS}
-    return {new: values[old] for old, new in names.items()}
+    pairs = [(Metric(ours, k), Metric(theirs, k, "sampled")) for ours, theirs in SAMPLED for k in SAMPLED_KS]
+    return {str(new): values[str(old)] for old, new in pairs}

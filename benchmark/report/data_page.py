@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from benchmark.data import checksums, paths, registry
 from benchmark.data.load import VectorSet, load_split
-from benchmark.data.plots import plots
 from benchmark.data.registry import Dataset
 from benchmark.data.root import project_root
-from benchmark.data.stats import stats
-from benchmark.data.store import read_json
-from contracts.files import write_whole
+from benchmark.data.statistics import stats
+from benchmark.report.data_plots import plots
+from contracts.runtime.files import write_whole
+from contracts.runtime.json import read_json
 
 MEANING = {
     "paper": "the paper's own data and protocol",
@@ -37,17 +37,17 @@ def write(name: str, out: Path | None = None) -> Path:
 def page(name: str) -> str:
     """One self-contained HTML page: no script, nothing loaded from elsewhere."""
     dataset = registry.get(name)
-    found = stats(name)
+    statistics = stats(name)
     order = sorted(dataset.splits + dataset.more_splits, key=lambda split: split != dataset.default_split)
     opened = [load_split(name, split) for split in order if dataset.kind == "session" or split == order[0]]
-    environment = Environment(loader=PackageLoader("benchmark"), autoescape=select_autoescape())
+    environment = Environment(loader=PackageLoader("benchmark.report"), autoescape=select_autoescape())
     environment.globals["number"] = number
     first = opened[0]
     return environment.get_template("data.html").render(
         dataset=dataset,
         meaning=MEANING[dataset.comparable],
         files=files(dataset),
-        tables=tables(dataset, found),
+        tables=tables(dataset, statistics),
         repairs=repairs(name, order[0]),
         protocol=first.meta["protocol"],
         times=first.meta.get("times"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet
-from benchmark.figures.style import INK, STYLE, svg
+from benchmark.report.figures.style import INK, drawing, log_scale, svg
 from contracts import Sessions
 
 DAY = 86400.0
 TRAIN, TEST = "#2f8fce", "#d9662b"
 """Blue and vermilion: told apart by colour-blind readers, on white and on black; lines also differ in dash."""
-LOOK: Any = STYLE | {"font.size": 10, "axes.titlesize": "large", "lines.linewidth": 1.8}
+LOOK: Any = {"font.size": 10, "axes.titlesize": "large", "lines.linewidth": 1.8}
 POINTS = 300
 """Points of a curve that the eye can tell apart; longer ones are thinned evenly on the logarithmic axis."""
 
@@ -40,12 +39,12 @@ def plots(opened: Sequence[SessionSplit | TopKSplit | VectorSet]) -> list[Plot]:
     first = opened[0]
     if isinstance(first, VectorSet):
         return []
-    with mpl.rc_context(LOOK):
+    with drawing(**LOOK):
         if isinstance(first, TopKSplit):
             return _topk_plots(first)
         sessions = [split for split in opened if isinstance(split, SessionSplit)]
-        found = [_lengths(first), _popularity(first)]
-        return found if first.meta["times"] == "order" else [*found, _per_day(sessions)]
+        panels = [_lengths(first), _popularity(first)]
+        return panels if first.meta["times"] == "order" else [*panels, _per_day(sessions)]
 
 
 def _lengths(split: SessionSplit) -> Plot:
@@ -142,11 +141,11 @@ def _topk_plots(split: TopKSplit) -> list[Plot]:
         text = f"{label} ({int(of_user.sum()):,})"
         user_axes.plot(*thinned(*at_least(of_user)), label=text, **look)
         item_axes.plot(*thinned(*ranked(of_item)), label=text, **look)
-    found = [
+    panels = [
         _finish(users, user_axes, f"Ratings per train user, split {split.split}"),
         _finish(items, item_axes, f"Item popularity, split {split.split}"),
     ]
-    return found if share is None else [*found, _positives(split, share, per_user.sum() / all_of_user.sum())]
+    return panels if share is None else [*panels, _positives(split, share, per_user.sum() / all_of_user.sum())]
 
 
 def _positives(split: TopKSplit, share: np.ndarray, overall: float) -> Plot:
@@ -188,8 +187,7 @@ def _axes(title: str, x: str, y: str, log: bool = True) -> tuple[Figure, Axes]:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     if log:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_scale(axes, "xy")
     axes.grid(alpha=0.2)
     return figure, axes
 

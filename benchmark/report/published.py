@@ -7,12 +7,17 @@ protocol, method, metric), and a data set that is not the published one has none
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[1] / "results/paper"
+from benchmark.experiments import published_parameters
+from benchmark.protocol.metric import Metric
+from contracts.runtime.json import from_json
+
+FOLDER = Path(__file__).resolve().parents[2] / "results/paper"
 
 SLICES = "slices"
 """Protocol name of the plain mean over the five slices."""
@@ -25,7 +30,7 @@ METHODS = {
     "EMDE": "emde", "EMDE MM": "emde-mm", "Cond EMDE": "emde", "Pure EMDE": "pure-emde",
     "Pure EMDE+Pop": "pure-emde-pop", "sr-default": "sr", "sknn-k100": "s-knn",
     "EASE_R": "ease", "ItemKNN cosine": "item-knn", "PureSVD": "pure-svd", "SLIM ElasticNet": "slim",
-    "Mult-VAE": "multvae",
+    "Mult-VAE": "multvae", "FastHBE": "hbe",
 }  # fmt: skip
 """Spellings of the published files; every other name is ours in lower case."""
 DATA = {
@@ -34,12 +39,16 @@ DATA = {
     "retailrocket": "retail", "diginetica": "digi", "30music": "30mu", "nowplaying": "nowp",
     "rsc15": "rsc15", "aotm": "aotm", "GloVe": "glove-50d-5k", "MNIST": "mnist",
 }  # fmt: skip
-REFERENCE_METRICS = {"HitRate": "HR", "MRR": "MRR", "Precision": "P", "Recall": "R", "MAP": "MAP", "NDCG": "NDCG"}
+PUBLISHERS = ("paper", "session-rec", "framework")
+"""Origins whose parameters are known: the paper's rivals have session-rec's and the framework's."""
+SESSION_REC = {"HitRate": "HR", "Precision": "P", "Recall": "R", "COV": "Coverage", "POP": "Popularity"}
+FORMS = {"min den": "min", "truncated": "trunc"}
+"""Published spellings of metrics."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One published number."""
+    """One published number; ``params``: what is known of the setting it belongs to, under our names."""
 
     data: str
     protocol: str
@@ -48,6 +57,7 @@ class Value:
     value: float
     source: str
     origin: str
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -57,6 +67,12 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 def _method(name: str) -> str:
     return METHODS.get(name, name.lower())
+
+
+def _metric(label: str, names: Mapping[str, str]) -> str:
+    """A published label with our names."""
+    metric = Metric.parse(label)
+    return str(metric._replace(name=names.get(metric.name, metric.name), form=FORMS.get(metric.form, metric.form)))
 
 
 PROTOCOLS = {"3": "cold-user", "4": "cold-user", "7": "cold-user", "5": DENSITY, "6": ABLATION}
@@ -90,7 +106,7 @@ def _session_rec() -> Iterator[Value]:
         for row in _rows("session_rec_published.csv"):
             if row["dataset"] in DATA and "window" in row["source"] and row["source"].startswith("umuai") == newest:
                 source = f"session-rec, {row['source']}: {row['table_title']}"
-                metric = row["metric"].replace("COV@", "Coverage@").replace("POP@", "Popularity@")
+                metric = _metric(row["metric"], SESSION_REC)
                 method = _method(row["algorithm"])
                 yield Value(DATA[row["dataset"]], SLICES, method, metric, float(row["value"]), source, "session-rec")
 
@@ -98,9 +114,10 @@ def _session_rec() -> Iterator[Value]:
 def _session_rec_run() -> Iterator[Value]:
     """session-rec run by us on its prepared RSC15 sample (defaults)."""
     for row in _rows("session_rec_reference_run.csv"):
-        metric = f"{REFERENCE_METRICS[row['metric']]}@{row['k']}"
-        yield Value("rsc15-100k", "published", _method(row["algorithm"]), metric, float(row["value"]),
-                    "session-rec run on the same points, defaults", "reference")  # fmt: skip
+        metric = _metric(f"{row['metric']}@{row['k']}", SESSION_REC)
+        source, params = "session-rec run on the same points, defaults", from_json(row["params"], "params")
+        method, value = _method(row["algorithm"]), float(row["value"])
+        yield Value("rsc15-100k", "published", method, metric, value, source, "reference", params)
 
 
 FRAMEWORK = ("Table 62", "Table 63", "Table 64", "Table 65")
@@ -109,11 +126,11 @@ FRAMEWORK = ("Table 62", "Table 63", "Table 64", "Table 65")
 
 def _topk() -> Iterator[Value]:
     for row in _rows("topk_published.csv"):
-        if "@" not in row["metric"]:
+        if not Metric.parse(row["metric"]).k:
             continue  # times and sizes
         if row["source"].startswith("EMDE paper"):
             continue  # the paper's own rows are read from paper_tables.csv
-        metric = row["metric"].replace("(min den)", "(min)").replace("(truncated)", "(trunc)")
+        metric = _metric(row["metric"], {})
         source = f"{row['source']}, {row['table']}"
         origin = "framework" if row["table"] in FRAMEWORK else "other"
         data, method = DATA[row["dataset"]], _method(row["algorithm"])
@@ -124,6 +141,8 @@ def _srgnn() -> Iterator[Value]:
     for row in _rows("srgnn_split_published.csv"):
         unverified = ", unverified" if "unverified" in row["status"] else ""
         for metric, column in (("HR@20", "P@20 (=HR@20, percent)"), ("MRR@20", "MRR@20 (percent)")):
+            if not row[column]:
+                continue  # a leaderboard that shows only MRR
             yield Value(row["dataset"], "published", row["method"].lower(), metric, float(row[column]) / 100,
                         f"paper of {row['method']}{unverified}", "srgnn")  # fmt: skip
 
@@ -131,7 +150,16 @@ def _srgnn() -> Iterator[Value]:
 def _reference_runs() -> Iterator[Value]:
     for row in _rows("reference_runs.csv"):
         value = float(row["value"])
-        yield Value(row["data"], row["split"], row["method"], row["metric"], value, row["source"], "reference")
+        params = from_json(row["params"] or "{}", "params")
+        yield Value(row["data"], row["split"], row["method"], row["metric"], value, row["source"], "reference", params)
+
+
+def _with_setting(value: Value) -> Value:
+    """The value with the parameters that its publisher gives for the method on the data set."""
+    known = published_parameters.find(value.method, value.data)
+    if known is None or value.params or value.origin not in PUBLISHERS or value.protocol in (DENSITY, PARAMETERS):
+        return value
+    return replace(value, params=known.params)
 
 
 @cache
@@ -139,7 +167,7 @@ def values() -> dict[tuple[str, str, str, str], list[Value]]:
     """Every published value by (data, protocol, method, metric); the paper's own come first."""
     out: dict[tuple[str, str, str, str], list[Value]] = {}
     for source in (_paper, _paper_parameters, _session_rec, _session_rec_run, _topk, _srgnn, _reference_runs):
-        for value in source():
+        for value in map(_with_setting, source()):
             out.setdefault((value.data, value.protocol, value.method, value.metric), []).append(value)
     return out
 
@@ -147,11 +175,20 @@ def values() -> dict[tuple[str, str, str, str], list[Value]]:
 def methods(data: str, protocol: str, origins: Iterable[str]) -> list[str]:
     """Every method that the origins publish on a data set under a protocol, in their order."""
     wanted = set(origins)
-    found = {key[2]: None for key, cell in values().items() if key[:2] == (data, protocol)
+    names = {key[2]: None for key, cell in values().items() if key[:2] == (data, protocol)
              if any(value.origin in wanted for value in cell)}  # fmt: skip
-    return list(found)
+    return list(names)
 
 
 def lookup(data: str, protocol: str, method: str, metric: str) -> list[Value]:
     """Published values of one cell, possibly from several sources; empty where there is none."""
     return values().get((data, protocol, method, metric), [])
+
+
+@cache
+def paper_tables() -> dict[tuple[str, str, str, str], float]:
+    """(table, data set, method, metric), all as the paper spells them -> its value."""
+    return {
+        (row["table"], row["dataset"], row["method"], row["metric"]): float(row["value"])
+        for row in _rows("paper_tables.csv")
+    }

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from benchmark import published
-from benchmark.ablate import METRICS
-from benchmark.grid import BASE
-from benchmark.settings import Settings
-from benchmark.significance import LEVEL, contributions, holm, paired
-from benchmark.tables.measured import COMPARED_SCHEMA
-from benchmark.tables.verdict import t_interval
+from benchmark.experiments.ablations.grid import BASE, METRICS
+from benchmark.experiments.settings import Settings
+from benchmark.protocol.significance import LEVEL, contributions, holm, paired
+from benchmark.report import published
+from benchmark.report.figures.intervals import Effect, forest
+from benchmark.report.figures.style import save
+from benchmark.report.tables.measured import COMPARED_SCHEMA
+from benchmark.report.tables.verdict import t_interval
 from contracts import UserError
-from contracts.files import write_whole
+from contracts.runtime.files import write_whole
+from contracts.runtime.json import read_json, to_json
 
 MAIN = "MRR@20"
 """The metric of the forest plot and of the orderings."""
-BETTER, WORSE, EVEN = "#2f8fce", "#d9662b", "#777777"
 PAPER_ON = "retail"
 """The data set of the paper's Table 6."""
 
@@ -37,28 +35,28 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
     """Every level of every factor, from the cells under ``folder`` that were run.
 
     {"schema": 2, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
-    and either unavailable (why) or split, train, points, seeds (how many), items, random_codes (group -> items that it
-    knows nothing about), metrics: name -> {mean, sd, low, high}
-    (95% t interval over seeds) and, but for the base model with its default decoder, difference: name -> the paired
-    test against that over sessions (mean over seeds; fields of benchmark.tables.model.PairedTest), Holm-corrected over
-    the data set's levels and metrics; published: name -> value of the paper's Table 6 (another data set) where it has
-    that level.
+    and either unavailable (why) or params, split, train, points, seeds (how many), items, random_codes (group -> items
+    that it knows nothing about), sessions and sampled_points (null: all of train, all points), metrics: name ->
+    {mean, sd, low, high} (95% t interval over seeds) and, but for the base model with its default decoder,
+    difference: name -> the paired test against that over sessions (mean over seeds; fields of
+    benchmark.report.tables.model.PairedTest), Holm-corrected over the data set's levels and metrics;
+    published: name -> value of the paper's Table 6 (another data set) where it has that level.
     Raises UserError where a cell of the profile was not run.
     """
     cells = settings.ablation_cells(profile)
     if not cells:
         raise UserError(f"profile {profile} declares no ablations")
-    read = {key: _read(folder / f"{key}.json") for key in cells}
+    read = {(data, cell): _read(folder / data / f"{cell}.json") for data, cell in cells}
     levels: list[Level] = []
-    for data in dict.fromkeys(cell["data"] for cell in cells.values()):
+    for data in dict.fromkeys(data for data, _ in cells):
         first = len(levels)
         for factor, labels in settings.ablations.factors.items():
             chosen = {label: level.partition("/") for label, level in labels.items()}
-            ran = [label for label, (cell, _, _) in chosen.items() if f"{data}--{cell}" in read]
+            ran = [label for label, (cell, _, _) in chosen.items() if (data, cell) in read]
             alone = all(chosen[label][0] == BASE for label in ran) and len(ran) < 2  # compares nothing
             for label in [] if alone else ran:
                 cell, _, decoder = chosen[label]
-                level = _level(read[f"{data}--{cell}"], decoder)
+                level = _level(read[data, cell], decoder)
                 head = {"data": data, "factor": factor, "label": label, "cell": cell}
                 levels.append({**head, **level, "published": _published(factor, label)})
         _differences(folder, data, levels[first:])
@@ -67,15 +65,15 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except (OSError, UserError):
         raise UserError(f"{path}: expected an ablation cell, found none; run: emde ablate") from None
 
 
 def _published(factor: str, label: str) -> dict[str, float]:
     """Metric -> the paper's value of this level; empty where Table 6 has none."""
-    found = {name: published.lookup(PAPER_ON, published.ABLATION, f"{factor}: {label}", name) for name in METRICS}
-    return {name: values[0].value for name, values in found.items() if values}
+    of_paper = {name: published.lookup(PAPER_ON, published.ABLATION, f"{factor}: {label}", name) for name in METRICS}
+    return {name: values[0].value for name, values in of_paper.items() if values}
 
 
 def _level(cell: dict[str, Any], decoder: str) -> Level:
@@ -86,7 +84,10 @@ def _level(cell: dict[str, Any], decoder: str) -> Level:
     for name, values in cell["results"][decoder].items():
         sd, low, high = t_interval(values) if len(values) > 1 else (None, None, None)
         metrics[name] = {"mean": float(np.mean(values)), "sd": sd, "low": low, "high": high}
-    kept = {name: cell[name] for name in ("split", "train", "points", "items", "random_codes")}
+    kept = {name: cell[name] for name in ("params", "split", "train", "points", "items", "random_codes")}
+    kept |= {
+        name: cell[name] for name in ("sessions", "sampled_points", "approximate") if name in cell
+    }  # older cells: not
     return {"decoder": decoder, **kept, "seeds": len(cell["seeds"]), "metrics": metrics}
 
 
@@ -109,7 +110,7 @@ def _differences(folder: Path, data: str, levels: Sequence[Level]) -> None:
 
 def _columns(folder: Path, data: str, cell: str, decoder: str) -> dict[str, np.ndarray]:
     """Metric -> contributions of the sessions, [sessions]."""
-    table = pq.read_table(folder / f"{data}--{cell}.parquet")
+    table = pq.read_table(folder / data / f"{cell}.parquet")
     points = table["points"].to_numpy()
     one = np.zeros(len(points), np.int64)
     return {name: contributions(table[f"{decoder}:{name}"].to_numpy(), points, one) for name in METRICS}
@@ -144,12 +145,12 @@ def markdown(result: dict[str, Any]) -> str:
 
 def fallbacks(levels: Sequence[Level]) -> list[str]:
     """How many items of the catalogue have random codes, because a group of a modality knows nothing about them."""
-    found = [level for level in levels if level.get("random_codes")]
-    counts = {group: count for level in found for group, count in level["random_codes"].items() if count}
+    with_random = [level for level in levels if level.get("random_codes")]
+    counts = {group: count for level in with_random for group, count in level["random_codes"].items() if count}
     if not counts:
         return []
     listed = ", ".join(f"{group} {count:,}" for group, count in sorted(counts.items()))
-    return [f"Items without a vector, which get random codes there, of {found[0]['items']:,}: {listed}."]
+    return [f"Items without a vector, which get random codes there, of {with_random[0]['items']:,}: {listed}."]
 
 
 def orderings(levels: Sequence[Level]) -> list[str]:
@@ -189,49 +190,36 @@ def _mean(metric: dict[str, Any]) -> str:
 
 
 def _difference(level: Level) -> str:
-    found = level.get("difference", {}).get(MAIN)
-    if found is None:
+    test = level.get("difference", {}).get(MAIN)
+    if test is None:
         return ""
-    star = "*" if found["t_holm"] < LEVEL else ""
-    return f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]{star}"
+    star = "*" if test["t_holm"] < LEVEL else ""
+    return f"{test['difference']:+.4f} [{test['low']:+.4f}, {test['high']:+.4f}]{star}"
 
 
-def forest(result: dict[str, Any]) -> Figure:
-    """Difference of every level to the base in the main metric, with its interval: one column per data set."""
-    levels = [level for level in result["levels"] if MAIN in level.get("difference", {})]
-    data = list(dict.fromkeys(level["data"] for level in levels))
-    names = list(dict.fromkeys((level["factor"], level["label"]) for level in levels))
-    with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        size = (2.2 + 2.9 * max(len(data), 1), 0.8 + 0.21 * max(len(names), 1))
-        figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(1, max(len(data), 1), squeeze=False, sharey=True)[0]
-        for axes, name in zip(grid, data, strict=False):
-            axes.axvline(0, color="#444444", lw=0.8)
-            for level in levels:
-                if level["data"] != name:
-                    continue
-                found = level["difference"][MAIN]
-                sure = found["t_holm"] < LEVEL
-                colour = EVEN if not sure else BETTER if found["difference"] > 0 else WORSE
-                y = names.index((level["factor"], level["label"]))
-                axes.plot([found["low"], found["high"]], [y, y], color=colour, lw=1.6)
-                axes.plot(found["difference"], y, "o" if sure else "|", color=colour, ms=4 if sure else 7)
-            axes.set(title=name, xlabel=f"difference in {MAIN}")
-            axes.grid(axis="y", lw=0.3)
-        grid[0].set_yticks(range(len(names)), [f"{factor}: {label}" for factor, label in names])
-        grid[0].set_ylim(len(names) - 0.4, -0.6)
-    return figure
+def effects(levels: Sequence[Level], main: str = MAIN) -> list[Effect]:
+    """The difference to the base of every level that has one, in a metric."""
+    tests = [
+        (f"{lv['factor']}: {lv['label']}", lv["difference"][main]) for lv in levels if main in lv.get("difference", {})
+    ]
+    return [
+        Effect(label, test["difference"], test["low"], test["high"], test["t_holm"] < LEVEL) for label, test in tests
+    ]
+
+
+def plot(result: dict[str, Any]) -> Figure:
+    """Difference of every level to the base in the main metric: one column per data set that has some."""
+    data = dict.fromkeys(level["data"] for level in result["levels"])
+    columns = {name: effects([level for level in result["levels"] if level["data"] == name]) for name in data}
+    drawn = {name: column for name, column in columns.items() if column}
+    return forest(
+        drawn or {"nothing to compare": []}, f"difference in {MAIN}", "Each change's difference to the base model"
+    )
 
 
 def write(result: dict[str, Any], out: Path) -> dict[str, str]:
     """ablations.json, ablations.md, forest.svg and forest.png in ``out``; returns what -> path."""
-    figure = forest(result)
-    content: dict[str, str | bytes] = {
-        "ablations.json": json.dumps(result, indent=1) + "\n",
-        "ablations.md": markdown(result),
-    }
-    for kind in ("svg", "png"):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-        content[f"forest.{kind}"] = buffer.getvalue()
-    return {name: str(write_whole(out / name, text)) for name, text in content.items()}
+    content = {"ablations.json": to_json(result, indent=1) + "\n", "ablations.md": markdown(result)}
+    written = [write_whole(out / name, text) for name, text in content.items()]
+    written += save(plot(result), out, "forest", ("svg", "png"))
+    return {path.name: str(path) for path in written}

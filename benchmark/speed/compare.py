@@ -1,6 +1,6 @@
 """Compare two reports of ``make bench``: what became slower or larger beyond the noise that they measured themselves.
 
-python -m benchmark.bench_compare OLD NEW [--all]
+python -m benchmark.speed.compare OLD NEW [--all]
 
 A figure regressed where it is worse by more than its tolerance: FACTOR times the largest of its own spread in either
 report (the spread of two or three repeats says little) and the 90th percentile of its section's spreads. Figures that
@@ -11,7 +11,6 @@ compared.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.bench_figures import better, figures
-from benchmark.show import grid, line
+from benchmark.report.console import grid, line
+from benchmark.speed.values import better, figures
 from contracts import UserError
+from contracts.runtime.json import read_json
 
 FACTOR = 2.0
 SAME = ("processor", "cores", "threads")
@@ -49,13 +49,13 @@ class Change:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A report of ``benchmark.bench``; raises UserError for anything else."""
+    """A report of ``benchmark.speed``; raises UserError for anything else."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a report of python -m benchmark.bench, found {error}") from None
+        report = read_json(path)
+    except (OSError, UserError) as error:
+        raise UserError(f"{path}: expected a report of python -m benchmark.speed, found {error}") from None
     if not isinstance(report, dict) or not isinstance(report.get("sections"), dict):
-        raise UserError(f"{path}: expected a report of python -m benchmark.bench with 'sections', found none")
+        raise UserError(f"{path}: expected a report of python -m benchmark.speed with 'sections', found none")
     return report
 
 
@@ -70,8 +70,8 @@ def compare(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
             raise UserError(f"{field}: expected two reports of one kind of machine, found {ours!r} and {theirs!r}")
     both = [name for name in old["sections"] if name in new["sections"]]
     if not both:
-        found = " and ".join(", ".join(report["sections"]) or "none" for report in (old, new))
-        raise UserError(f"sections: expected one that both reports hold, found {found}")
+        held = " and ".join(", ".join(report["sections"]) or "none" for report in (old, new))
+        raise UserError(f"sections: expected one that both reports hold, found {held}")
     changes = [change for name in both for change in _section(name, old["sections"][name], new["sections"][name])]
     return sorted(changes, key=lambda change: -change.worse)
 
@@ -109,7 +109,7 @@ def show(changes: Sequence[Change], everything: bool) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.bench_compare", description=compare.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.speed.compare", description=compare.__doc__)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--all", action="store_true", help="list every figure, not only what changed")

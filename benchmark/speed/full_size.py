@@ -1,6 +1,4 @@
-"""EMDE at the sizes of the paper's data sets, on generated data (a section of ``make bench``).
-
-python -m benchmark.full_size [DATA ...]
+"""Section ``full-size``: EMDE at the sizes of the paper's data sets, on generated data.
 
 Measured, in processor seconds of one thread: some training steps with the data set's own settings on a train of its
 full size (ratings: of a stated share of the users; a step does not depend on their number), recommendations over the
@@ -10,25 +8,20 @@ step x steps per epoch x epochs; codes = seconds of the part / its share. Peak m
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmark import environment, settings
-from benchmark.bench_session import generate
-from benchmark.bench_steps import first_steps
-from benchmark.bench_topk import generate as generate_likes
-from benchmark.timing import best_of, seconds
-from contracts import Interactions, Sessions, UserError
+from benchmark.experiments import environment
+from benchmark.speed import generate
+from benchmark.speed.harness import alone, best_of, first_steps, recommender, seconds
+from contracts import Interactions, Kind, Sessions
 from emde import EMDE, TopKEMDE
+from emde.coders import Coding
 from emde.modality import item_codes
 from emde.model import SketchModel
 
@@ -68,29 +61,28 @@ TARGETS = (
     ("RSC15 shape: under 120 s per slice", "emde run --data rsc15 --split all --method emde"),
     ("evaluation: over 100,000 points/s with 30,000 items", "emde run --data rsc15 --split all --method emde"),
     ("EASE on 20,000 items: under 3 s", "emde run --data ml20m --method ease"),
-    ("neural rivals at their published settings", "python -m benchmark.bench neural-rivals"),
+    ("neural rivals at their published settings", "python -m benchmark.speed neural-rivals"),
 )
 """Targets on an H200-class GPU, and the commands that measure them where there is one (seconds in run.json)."""
 
 
-def measure(data: str) -> dict[str, Any]:
+def measure(data: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """One data set's shape, in this process."""
-    environment.set_threads(1)
-    torch.set_num_threads(1)
-    kind = "session" if data in SESSIONS else "topk"
+    kind: Kind = "session" if data in SESSIONS else "topk"
     shape = SESSIONS.get(data) or RATINGS[data]
-    model = settings.load().recommender(kind, "emde", data, {}, None, "cpu")  # type: ignore[arg-type]
+    model = recommender(kind, "emde", data, overrides)
     assert isinstance(model, SketchModel)
     share = min(1.0, PART / shape.events)
     part = generated(kind, shape, share, max(2, int(shape.items * share)))
-    codes = seconds(lambda: item_codes(part, model.modalities, model.coder, model.n, model.k, np.random.default_rng(0)))
+    coding = Coding(model.coder, model.n, model.k, model.spread)
+    codes = seconds(lambda: item_codes(part, model.modalities, coding, np.random.default_rng(0)))
     train = generated(kind, shape, shape.share, shape.items)
     random = {"modalities": [{"group": "random"}] * len(model.modalities)}  # a step does not know whence codes came
     cls = EMDE if kind == "session" else TopKEMDE
     fitted, step, before = first_steps(cls, {**model.model_dump(mode="json"), **random}, train, STEPS)
     peak = environment.peak_rss_mb()
-    asked = train.take(np.arange(QUERIES))
-    query = best_of(lambda: fitted.recommend(asked, K), 2)[1] / QUERIES
+    queries = train.take(np.arange(QUERIES))
+    query = best_of(lambda: fitted.recommend(queries, K), 2)[1] / QUERIES
     examples = shape.events - shape.units if kind == "session" else shape.units
     steps = math.ceil(examples / model.batch_size)
     return {
@@ -102,33 +94,16 @@ def measure(data: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def generated(kind: str, shape: Shape, share: float, items: int) -> Sessions | Interactions:
+def generated(kind: Kind, shape: Shape, share: float, items: int) -> Sessions | Interactions:
     """A share of the shape's events, as sessions or likes."""
     events, units = int(shape.events * share), max(20, int(shape.units * share))
     if kind == "session":
-        return generate(events, items, mean_length=shape.events / shape.units)
-    return Interactions(generate_likes(units, items, events))
+        return generate.sessions(events, items, mean_length=shape.events / shape.units)
+    return Interactions(generate.likes(units, items, events))
 
 
-def report(data: Sequence[str] = (*SESSIONS, *RATINGS)) -> dict[str, Any]:
-    """Every shape in a process of its own, and what waits for a GPU."""
-    rows = []
-    for name in data:
-        command = [sys.executable, "-m", "benchmark.full_size", "--measure", name]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-        if done.returncode != 0:
-            raise UserError(f"full size, {name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-        rows.append(json.loads(done.stdout))
+def report(data: Sequence[str] = (*SESSIONS, *RATINGS), overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every shape in a process of its own with one thread, and what waits for a GPU; overrides are of parameters."""
     why = "not measured: run the command" if torch.cuda.is_available() else "not measured: no GPU"
-    return {"rows": rows, "GPU targets": [{"target": what, "measured": why, "command": c} for what, c in TARGETS]}
-
-
-def main(words: Sequence[str]) -> int:
-    """The report of some shapes as JSON, or one measurement."""
-    found = measure(words[1]) if words[:1] == ["--measure"] else report(words or (*SESSIONS, *RATINGS))
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    targets = [{"target": what, "measured": why, "command": command} for what, command in TARGETS]
+    return {"rows": [alone(measure, name, overrides or {}, threads=1) for name in data], "GPU targets": targets}

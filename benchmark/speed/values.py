@@ -45,11 +45,11 @@ def element_name(element: Any, index: int) -> str:
 
 def spreads(repeats: Sequence[Any]) -> dict[str, float]:
     """(worst - best) / best of every figure that has a better side, over repeats of the same work."""
-    found = [dict(figures(results)) for results in repeats]
+    flat = [dict(figures(results)) for results in repeats]
     out = {}
-    for name in found[0]:
-        values = [one[name] for one in found if one.get(name, 0) > 0]
-        if better(name) and len(values) == len(found) > 1:
+    for name in flat[0]:
+        values = [one[name] for one in flat if one.get(name, 0) > 0]
+        if better(name) and len(values) == len(flat) > 1:
             out[name] = round(max(values) / min(values) - 1, 4)
     return out
 

@@ -12,11 +12,22 @@ from typing import BinaryIO
 from contracts.errors import UserError
 
 
+class CannotWrite(UserError):
+    """The system refuses a file: disk full, read-only place.
+
+    path  the file
+    """
+
+    def __init__(self, path: Path, what: str, error: OSError) -> None:
+        self.path = path
+        super().__init__(f"{path}: cannot write {what}: {error.strerror or str(error).splitlines()[0]}")
+
+
 @contextmanager
 def whole_file(path: Path, what: str = "the file") -> Iterator[BinaryIO]:
     """A stream to a temporary name beside ``path``, synced and renamed when the block ends; makes missing folders.
 
-    Raises UserError ("cannot write ``what``") where the system refuses; nothing is left behind if the block fails.
+    Raises CannotWrite where the system refuses; nothing is left behind if the block fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -27,7 +38,7 @@ def whole_file(path: Path, what: str = "the file") -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot write {what}: {error.strerror or error}") from None
+        raise CannotWrite(path, what, error) from None
     finally:
         if temporary.exists():  # its folder may not even be one
             temporary.unlink()
@@ -58,3 +69,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a folder, or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +29,7 @@ class Bar(Protocol):
 def progress(description: str, total: int) -> Iterator[Bar]:
     """A bar over ``total`` steps, written to stderr once the work has lasted two seconds."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not watched():
         yield _lines(console, description, total)
         return
     columns = (
@@ -58,10 +60,13 @@ def progress(description: str, total: int) -> Iterator[Bar]:
             bar.stop()
 
 
-@contextmanager
-def silent() -> Iterator[Bar]:
-    """A bar that shows nothing."""
-    yield lambda steps=1, note="": None
+def watched() -> bool:
+    """Whether stderr is a terminal that somebody looks at.
+
+    rich alone would take FORCE_COLOR for one, which CI logs set and which only asks for colours.
+    """
+    dumb = os.environ.get("TERM", "").lower() in ("", "dumb", "unknown")
+    return sys.stderr.isatty() and not dumb and os.environ.get("CI", "").lower() in ("", "0", "false")
 
 
 def _lines(console: Console, description: str, total: int) -> Bar:

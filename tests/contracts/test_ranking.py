@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from contracts import PAD, top_k
-from contracts.ranking import insert
+from contracts.errors import NotFinite
+from contracts.ranking import insert, ranks_of, validation_row
 
 SCORES = st.sampled_from([-np.inf, -2.5, -1.0, 0.0, 0.5, 0.5000001, 1.0, 3.0])
 """Few values: most rows hold ties; 0.5 and 0.5000001 differ in float32, too."""
@@ -43,8 +45,11 @@ def test_ties_are_settled_in_the_precision_that_is_shown() -> None:
     assert values[0, 0] == values[0, 1]
 
 
-def test_not_a_number_is_never_listed() -> None:
-    assert top_k(np.array([[np.nan, 1.0, np.nan]]), 3)[0].tolist() == [[1, PAD, PAD]]
+@pytest.mark.parametrize("score", [np.nan, np.inf, 1e39])
+def test_not_a_number_is_refused(score: float) -> None:
+    """Left out of the list, it would look like an item that does not fit."""
+    with pytest.raises(NotFinite, match="scores: expected finite numbers, found NaN or infinity in row 1"):
+        top_k(np.array([[0.0, 1.0], [1.0, score], [0.0, -np.inf]]), 3)
 
 
 def test_no_rows_and_more_than_there_is() -> None:
@@ -77,3 +82,11 @@ def test_insert_in_any_order(pairs, capacity: int) -> None:
     assert items[:size].tolist() == [item for _, item in expected]
     assert scores[:size].tolist() == [-negative for negative, _ in expected]
     assert (items[size:] == PAD).all()
+
+
+def test_validation_by_hand() -> None:
+    listed = np.array([[4, 2, 7], [1, 3, PAD], [5, 6, 0]])
+    ranks = ranks_of(listed, np.array([2, 9, 5]))
+    assert ranks.tolist() == [2, 0, 1]
+    assert validation_row(np.append(ranks, 21)) == {"valid_mrr": (1 / 2 + 1) / 4, "valid_hr": 2 / 4}
+    assert validation_row(ranks[:0]) == {"valid_mrr": 0, "valid_hr": 0}

@@ -11,7 +11,19 @@ import pytest
 import scipy.sparse as sp
 from pydantic import BaseModel, Field
 
-from contracts import Interactions, Recommender, Sessions, UserError, for_chunks, n_threads, require_events
+from contracts import (
+    DensityEstimator,
+    Estimator,
+    Interactions,
+    Recommender,
+    SessionRecommender,
+    Sessions,
+    TopKRecommender,
+    UserError,
+    for_chunks,
+    n_threads,
+    require_events,
+)
 
 
 class Part(BaseModel, extra="forbid"):
@@ -27,9 +39,22 @@ class Toy(Recommender):
     similarity: Literal["cosine", "jaccard"] = "cosine"
     parts: tuple[Part, ...] = ()
 
+    def fit(self, train: Sessions) -> Toy:
+        return self
 
-class Other(Recommender):
+    def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros((len(prefixes), k), np.int32), np.zeros((len(prefixes), k), np.float32)
+
+
+class Other(Toy):
     """Another class."""
+
+
+@pytest.mark.parametrize("base", [SessionRecommender, TopKRecommender, DensityEstimator])
+def test_a_method_must_be_whole(base: type[Estimator]) -> None:
+    """What leaves out fit (or recommend, query) cannot be made."""
+    with pytest.raises(TypeError, match="abstract"):
+        type("Half", (base,), {"__module__": __name__})()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import UNKNOWN, Interactions, Sessions
+from contracts import UNKNOWN, Interactions, Sessions, blocks
 
 LISTS = [[3, 1, 2], [], [0], [1, 1, UNKNOWN, 4]]
 TIMES = [[10.0, 11.0, 12.0], [], [5.0], [7.0, 7.0, 8.0, 9.5]]
@@ -112,3 +112,10 @@ def test_interactions() -> None:
     assert Interactions(liked).take(slice(1, 3)).disliked is None
     with pytest.raises(ValueError, match=r"liked is \(3, 3\), disliked \(2, 3\)"):
         Interactions(liked, disliked[:2])
+
+
+def test_blocks_by_hand() -> None:
+    lengths = np.array([2, 2, 1, 9, 0, 3, 1])
+    assert list(blocks(lengths, 3, 5)) == [(0, 3), (3, 4), (4, 7)]
+    assert list(blocks(lengths, 2, 100)) == [(0, 2), (2, 4), (4, 6), (6, 7)]
+    assert list(blocks(np.zeros(0, np.int64), 2, 5)) == []

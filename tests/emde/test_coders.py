@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts import UserError
-from emde.coders import DLSH, ProductQuantizer, code_dtype, encode, random_codes, release_codes
+from emde.coders import DLSH, Coding, ProductQuantizer, code_dtype, encode, random_codes, release_codes
 
 
 def cloud(n: int = 400, dim: int = 10, seed: int = 0) -> np.ndarray:
@@ -49,6 +49,25 @@ def test_dlsh_thresholds_are_uniform_quantiles() -> None:
     shares = np.sort(bits.mean(axis=0).ravel())
     distance = np.abs(shares - np.arange(1, len(shares) + 1) / len(shares)).max()
     assert distance < 1.95 / np.sqrt(len(shares))  # Kolmogorov-Smirnov at 0.1%
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.25, 0.5])
+def test_spread_bounds_the_shares_of_bits(spread: float) -> None:
+    """Uniform between .5 - spread and .5 + spread; with medians every bit halves the vectors."""
+    vectors = cloud(2000) + 3.0
+    bits = read_bits(DLSH(vectors, 100, 7, np.random.default_rng(0), spread).encode(vectors), 7)
+    ones = bits.mean(axis=0).ravel()
+    assert np.abs(ones - 0.5).max() <= spread + 2 / len(vectors)
+    assert np.ptp(ones) >= 2 * spread * 0.95 - 2 / len(vectors)
+
+
+def test_medians_use_more_regions_and_smaller_ones() -> None:
+    vectors = cloud(2000)
+    uneven, even = (DLSH(vectors, 20, 7, np.random.default_rng(0), spread).encode(vectors) for spread in (0.5, 0.0))
+    largest = [max(np.bincount(column).max() for column in codes.T) for codes in (uneven, even)]
+    in_use = [min(len(np.unique(column)) for column in codes.T) for codes in (uneven, even)]
+    assert largest[1] < largest[0] / 3
+    assert in_use[1] > in_use[0]
 
 
 def test_dlsh_codes_new_vectors() -> None:
@@ -107,9 +126,9 @@ def test_quantizer_needs_enough_vectors() -> None:
 @pytest.mark.parametrize("coder", ["dlsh", "pq", "opq", "random"])
 def test_encode_is_reproducible_and_seeded(coder: str) -> None:
     vectors, known = cloud(), np.ones(400, bool)
-    first = encode(vectors, known, coder, 5, 4, np.random.default_rng(1))
-    np.testing.assert_array_equal(first, encode(vectors, known, coder, 5, 4, np.random.default_rng(1)))
-    assert (first != encode(vectors, known, coder, 5, 4, np.random.default_rng(2))).mean() > 0.1
+    first = encode(vectors, known, Coding(coder, 5, 4), np.random.default_rng(1))
+    np.testing.assert_array_equal(first, encode(vectors, known, Coding(coder, 5, 4), np.random.default_rng(1)))
+    assert (first != encode(vectors, known, Coding(coder, 5, 4), np.random.default_rng(2))).mean() > 0.1
     assert first.shape == (400, 5)
     assert first.max() < 16
 
@@ -117,11 +136,11 @@ def test_encode_is_reproducible_and_seeded(coder: str) -> None:
 def test_encode_gives_unknown_items_random_codes() -> None:
     vectors, known = cloud(2000), np.arange(2000) % 2 == 0
     vectors[~known] = 0
-    codes = encode(vectors, known, "dlsh", 6, 4, np.random.default_rng(0))
+    codes = encode(vectors, known, Coding("dlsh", 6, 4), np.random.default_rng(0))
     unknown = codes[~known]
     shares = np.stack([np.bincount(column, minlength=16) for column in unknown.T]) / len(unknown)
     assert np.abs(shares - 1 / 16).max() < 0.04  # spread out, not all in the bucket of the zero vector
-    nothing = encode(vectors, np.zeros(2000, bool), "dlsh", 6, 4, np.random.default_rng(0))
+    nothing = encode(vectors, np.zeros(2000, bool), Coding("dlsh", 6, 4), np.random.default_rng(0))
     assert nothing.shape == (2000, 6)
 
 
@@ -134,7 +153,7 @@ def test_random_codes_are_uniform() -> None:
 
 def test_unknown_coder() -> None:
     with pytest.raises(UserError, match="expected one of dlsh, pq, opq, random, found 'lsh'"):
-        encode(cloud(), np.ones(400, bool), "lsh", 2, 2, np.random.default_rng(0))
+        encode(cloud(), np.ones(400, bool), Coding("lsh", 2, 2), np.random.default_rng(0))
 
 
 def test_release_codes_are_dlsh_of_standardised_vectors() -> None:

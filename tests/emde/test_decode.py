@@ -1,4 +1,4 @@
-"""emde.decode: one sparse product equals looking up every item's probabilities."""
+"""emde.decode: sums over rows equal looking up every item's probabilities; on a device and in the kernel."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from emde.decode import ItemLookup, popularity_prior
 from emde.sketch import normalize, sketch
 
 CPU = torch.device("cpu")
+WHERE = ("kernel", "device")
+DECODERS = ("gmean", "min", "mean", "hmean", "popularity")
 
 
 def naive(p: np.ndarray, codes: np.ndarray, decoder: str, prior: np.ndarray | None = None) -> np.ndarray:
@@ -45,18 +47,6 @@ def test_against_a_gather(seed, batch, items, rows, k, decoder) -> None:
     found = ItemLookup(codes, 1 << k, CPU).score(torch.from_numpy(p), decoder, torch.from_numpy(prior))
     assert found.shape == (batch, items)
     np.testing.assert_allclose(found.numpy(), naive(p, codes, decoder, prior), rtol=2e-4, atol=1e-6)
-
-
-def test_means_are_ordered() -> None:
-    """min <= harmonic <= geometric <= arithmetic."""
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, 16, (50, 7)).astype(np.uint8)
-    p = torch.from_numpy(rng.dirichlet(np.ones(16), (3, 7)).astype(np.float32))
-    lookup = ItemLookup(codes, 16, CPU)
-    low, harmonic, geometric, high = (lookup.score(p, name) for name in ("min", "hmean", "gmean", "mean"))
-    assert (low <= harmonic * 1.0001).all()
-    assert (harmonic <= geometric * 1.0001).all()
-    assert (geometric <= high * 1.0001).all()
 
 
 def test_zero_probabilities_stay_finite() -> None:
@@ -99,10 +89,6 @@ def test_popularity_decoder_by_hand() -> None:
         lookup.score(p, "popularity")
 
 
-def test_an_item_never_bought_does_not_break_the_prior() -> None:
-    assert np.isfinite(popularity_prior(np.array([[0], [1]], np.uint8), 2, np.array([5, 0]))).all()
-
-
 @pytest.mark.parametrize("decoder", ["gmean", "min", "mean", "hmean"])
 def test_an_items_own_sketch_ranks_it_first(decoder: str) -> None:
     rng = np.random.default_rng(0)
@@ -115,7 +101,15 @@ def test_an_items_own_sketch_ranks_it_first(decoder: str) -> None:
     assert top_k(scores.numpy(), 1)[0][:, 0].tolist() == list(range(n_items))
 
 
-@pytest.mark.parametrize("where", ["kernel", "parts"])
+def look_up(where: str, codes: np.ndarray, width: int) -> ItemLookup:
+    """``device``: with what ranks on a GPU, which needs none."""
+    found = ItemLookup(codes, width, CPU)
+    if where == "device":
+        found._rank = found._best_on_device
+    return found
+
+
+@pytest.mark.parametrize("where", WHERE)
 @hypothesis_settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000), batch=st.integers(1, 70), items=st.integers(1, 60), rows=st.integers(1, 12),
@@ -132,12 +126,12 @@ def test_the_best_are_those_of_the_whole_score_matrix(
     prior = rng.standard_normal(items).astype(np.float32)
     exclude = sp.random(batch, items, 0.3, format="csr", random_state=rng) if hide else None
     factor = rng.random(items, dtype=np.float32) + 0.1 if factored else None
-    lookup = ItemLookup(codes, 16, CPU)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(emde.decode, "ITEMS_AT_ONCE", 7)
-        if where == "parts":
-            patch.setattr(ItemLookup, "_best_on_cpu", ItemLookup._best_in_parts)
-        found = lookup.best(torch.from_numpy(p), decoder, k, torch.from_numpy(prior), exclude, factor)
+        found = look_up(where, codes, 16).best(
+            torch.from_numpy(p), decoder, k, torch.from_numpy(prior), exclude,
+            None if factor is None else torch.from_numpy(factor),
+        )  # fmt: skip
     expected = naive(p, codes, decoder, prior) * (1 if factor is None else factor)
     listed, scores = top_k(expected, k, exclude)
     assert found[0].dtype == np.int32
@@ -151,13 +145,32 @@ def test_the_best_are_those_of_the_whole_score_matrix(
         assert exclude is None or not set(kept) & set(exclude[row].indices)
 
 
-@pytest.mark.parametrize("decoder", ["gmean", "min", "mean", "hmean", "popularity"])
-def test_ties_go_to_the_first_item(decoder) -> None:
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("hide", [False, True])
+@pytest.mark.parametrize("factored", [False, True])
+def test_what_ranks_on_a_device_gives_the_lists_of_the_kernel(decoder, hide, factored, monkeypatch) -> None:
+    """The same items in the same order, ties (every item has twins, in other blocks too) and padding included."""
+    monkeypatch.setattr(emde.decode, "ITEMS_AT_ONCE", 64)
+    rng = np.random.default_rng(0)
+    codes = np.tile(rng.integers(0, 128, (100, 13)).astype(np.uint8), (3, 1))
+    p = torch.softmax(torch.from_numpy(2 * rng.standard_normal((40, 13, 128), dtype=np.float32)), -1)
+    prior = torch.from_numpy(np.tile(rng.standard_normal(100).astype(np.float32), 3))
+    exclude = sp.random(40, 300, 0.2, format="csr", random_state=rng) if hide else None
+    factor = torch.from_numpy(np.tile(rng.random(100, dtype=np.float32), 3)) if factored else None
+    for k in (1, 20, 310):
+        kernel, device = (look_up(where, codes, 128).best(p, decoder, k, prior, exclude, factor) for where in WHERE)
+        np.testing.assert_array_equal(kernel[0], device[0])
+        np.testing.assert_allclose(kernel[1], device[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_ties_go_to_the_first_item(where, decoder) -> None:
     """Forty items of eight codes: equal scores everywhere, on both sides of the cut."""
     codes = np.tile(np.arange(8, dtype=np.uint8)[:, None], (5, 3))
     p = torch.softmax(torch.randn(3, 3, 8, generator=torch.Generator().manual_seed(0)), -1)
     prior = torch.zeros(40)
-    lookup = ItemLookup(codes, 8, CPU)
+    lookup = look_up(where, codes, 8)
     listed, scores = lookup.best(p, decoder, 12, prior)
     full = np.argsort(-lookup.score(p[:, :, :], decoder, prior).numpy()[:, :8], axis=1)
     for row in range(3):
@@ -166,12 +179,35 @@ def test_ties_go_to_the_first_item(decoder) -> None:
     np.testing.assert_array_equal(scores[:, 0], scores[:, 4])
 
 
+def test_a_gpu_takes_the_sums_in_the_way_that_is_the_faster_one(monkeypatch) -> None:
+    """Both ways are the same sums; where the device must repeat itself, nothing is timed."""
+    codes = np.random.default_rng(0).integers(0, 128, (50, 13)).astype(np.uint8)
+    values = torch.randn(13 * 128, 4, generator=torch.Generator().manual_seed(0))
+    lookup = ItemLookup(codes, 128, CPU)
+    one, other = (way(values, slice(10, 40)) for way in (lookup.looked_up, lookup.multiplied))
+    assert one.shape == (30, 4)
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    monkeypatch.setattr(torch, "ones", lambda *shape, device: values)
+    for seconds, deterministic, chosen in (
+        ([1.0, 2.0], False, "looked_up"), ([2.0, 1.0], False, "multiplied"), ([], True, "looked_up"),
+    ):  # fmt: skip
+        left = list(seconds)
+        monkeypatch.setattr(emde.decode, "best_seconds", lambda work, device, left=left: left.pop(0))
+        monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda fixed=deterministic: fixed)
+        lookup = ItemLookup(codes, 128, torch.device("cuda"))
+        assert lookup._sums == getattr(lookup, chosen)
+        assert not left
+
+
 @pytest.mark.gpu
 def test_the_same_lists_on_a_gpu() -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 128, (5000, 10)).astype(np.uint8)
     p = torch.softmax(torch.from_numpy(3 * rng.standard_normal((40, 10, 128), dtype=np.float32)), -1)
     here = ItemLookup(codes, 128, CPU).best(p, "gmean", 20)
-    there = ItemLookup(codes, 128, torch.device("cuda")).best(p.cuda(), "gmean", 20)
-    np.testing.assert_allclose(here[1], there[1], rtol=1e-4)
-    assert (here[0] == there[0]).mean() > 0.99
+    for way in ("looked_up", "multiplied"):
+        lookup = ItemLookup(codes, 128, torch.device("cuda"))
+        lookup._sums = getattr(lookup, way)
+        there = lookup.best(p.cuda(), "gmean", 20)
+        np.testing.assert_allclose(here[1], there[1], rtol=1e-4)
+        assert (here[0] == there[0]).mean() > 0.99

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from sklearn.datasets import load_digits
 
 from contracts import UserError
 from emde.coders import PROJECTIONS, RandomHash
 from emde.density import SAMPLE, SketchDensity, combine
-from emde.density_torch import TorchSketch
 from emde.kernel import bandwidth, exact_density
 
 SIZE = {"n": 8, "k": 3}
@@ -110,30 +108,6 @@ def test_blocks_do_not_matter(monkeypatch) -> None:
     np.testing.assert_allclose(blocks.query(points), whole.query(points), rtol=0.05)
 
 
-@pytest.mark.parametrize("aggregate", ["mean", "gmean", "min"])
-def test_torch_agrees(aggregate: str) -> None:
-    sketch = SketchDensity(n=40, k=5, aggregate=aggregate).fit(cloud(400))
-    queries, more = cloud(300, 2), cloud(100, 3)
-    on_torch = TorchSketch(sketch)
-    clear = np.ones(300, bool)
-    projected = queries.astype(np.float64) @ sketch.partition.directions.astype(np.float64)
-    clear = (np.abs(projected - sketch.partition.bias) > 1e-5).all(axis=1)
-    assert clear.mean() > 0.95
-    before = sketch.counts.copy()
-    on_torch.partial_fit(torch.from_numpy(more[:50])).partial_fit(torch.from_numpy(more[50:]), torch.full((50,), 2.0))
-    np.testing.assert_array_equal(sketch.counts, before)  # its own copy
-    sketch.partial_fit(more[:50]).partial_fit(more[50:], np.full(50, 2.0))
-    assert np.abs(on_torch.counts.numpy() - sketch.counts).sum() <= 4
-    found = on_torch.query(torch.from_numpy(queries))
-    assert found.dtype == torch.float64
-    np.testing.assert_allclose(found.numpy()[clear], sketch.query(queries)[clear], rtol=1e-9, atol=1e-12)
-
-
-def test_torch_needs_dlsh() -> None:
-    with pytest.raises(UserError, match="expected coder 'dlsh', found 'random'"):
-        TorchSketch(SketchDensity(**SIZE, coder="random").fit(cloud(20)))
-
-
 def test_random_partitions_know_equal_vectors_only() -> None:
     points = cloud(2000)
     coder = RandomHash(4, 200, 4, np.random.default_rng(0))
@@ -154,8 +128,8 @@ def mean_r(digits: np.ndarray, truth: np.ndarray, seeds: int, **params) -> float
 def test_random_quantiles_are_essential(digits, truth) -> None:
     """N = 1000, K = 7: .951 (sd .010 over seeds); thresholds at zero .77, at the median .22."""
     assert mean_r(digits, truth, 8, n=1000, k=7) == pytest.approx(0.95, abs=0.015)
-    assert mean_r(digits, truth, 4, n=1000, k=7, threshold="zero") == pytest.approx(0.77, abs=0.02)
-    assert mean_r(digits, truth, 4, n=1000, k=7, threshold="median") == pytest.approx(0.22, abs=0.03)
+    assert mean_r(digits, truth, 4, n=1000, k=7, spread=None) == pytest.approx(0.77, abs=0.02)
+    assert mean_r(digits, truth, 4, n=1000, k=7, spread=0.0) == pytest.approx(0.22, abs=0.03)
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from contracts import Interactions, Sessions, UserError
-from emde.modality import Modality, edges, expand, item_codes
+from contracts import Interactions, Sessions, Source, UserError
+from emde.coders import Coding
+from emde.modality import Modality, edges, expand, item_codes, item_vectors
 
 ATTRIBUTES = {
     "size": sp.csr_matrix(np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]], np.float32)),
@@ -24,25 +25,25 @@ def train() -> Sessions:
 
 
 def codes(*modalities: Modality, seed: int = 0, n: int = 6, k: int = 4) -> np.ndarray:
-    return item_codes(train(), modalities, "dlsh", n, k, np.random.default_rng(seed))
+    return item_codes(train(), modalities, Coding("dlsh", n, k), np.random.default_rng(seed))[0]
 
 
 def test_expand() -> None:
     both = expand([Modality(group="attributes", iterations=3, dim=8), Modality(group="random")], ATTRIBUTES)
-    assert [modality.group for modality in both] == ["attribute:colour", "attribute:size", "random"]
+    assert [str(modality.group) for modality in both] == ["attribute:colour", "attribute:size", "random"]
     assert both[0].iterations == 3
     assert both[0].dim == 8
 
 
 def test_edges() -> None:
-    assert edges(train(), "session") == ["0 1 2", "2 3", "0 3"]
-    assert edges(train(), "user") == ["0 1 2 0 3", "2 3"]
-    assert edges(train(), "attribute:size") == ["0 1", "2 3"]
+    assert edges(train(), Source.group("session")) == ["0 1 2", "2 3", "0 3"]
+    assert edges(train(), Source.group("user")) == ["0 1 2 0 3", "2 3"]
+    assert edges(train(), Source.parse("attribute:size")) == ["0 1", "2 3"]
     likes = Interactions(sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 1]])))
-    assert edges(likes, "user") == edges(likes, "session") == ["0 1", "1 2"]
+    assert edges(likes, Source.group("user")) == edges(likes, Source.group("session")) == ["0 1", "1 2"]
     for data in (train(), likes):
         with pytest.raises(UserError, match="unknown group 'artist'; the data offers"):
-            edges(data, "artist")
+            edges(data, Source.group("artist"))
 
 
 def test_each_modality_has_its_own_columns() -> None:
@@ -54,6 +55,27 @@ def test_each_modality_has_its_own_columns() -> None:
     np.testing.assert_array_equal(everything, codes(session, user, random))
     assert (everything != codes(session, user, random, seed=1)).mean() > 0.3
     assert codes(session, k=9).dtype == np.uint16
+
+
+def test_a_modality_may_have_its_own_depth() -> None:
+    session, deep = Modality(dim=8), Modality(group="random", n=9)
+    np.testing.assert_array_equal(codes(session, deep)[:, :6], codes(session))
+    assert codes(session, deep).shape == (5, 15)
+    assert "n" not in Modality().model_dump()  # records of before have none
+    assert deep.model_dump()["n"] == 9
+
+
+def test_roles_tell_what_is_left_from_what_follows() -> None:
+    """0 -> 1 and 2 -> 1: 0 and 2 are left for the same item, 1 is what follows both and is never left."""
+    steps = Sessions.from_lists([[0, 1], [2, 1]], 4)
+    vectors, known = item_vectors(steps, Modality(group="roles", dim=8, iterations=3))
+    assert vectors.shape == (4, 16)
+    assert known.tolist() == [True, True, True, False]
+    left, follows = vectors[:, :8], vectors[:, 8:]
+    assert not left[1].any()
+    assert not follows[[0, 2]].any()
+    assert left[0] @ left[2] > 0.9
+    assert not vectors[3].any()
 
 
 def test_one_embedding_with_two_seeds_is_two_modalities() -> None:
@@ -75,5 +97,7 @@ def test_unknown_items_get_random_codes_and_are_counted(caplog) -> None:
 def test_an_attribute_nobody_carries() -> None:
     plain = train()
     empty = Sessions(plain.items, plain.times, plain.offsets, 5, {}, {"none": sp.csr_matrix((5, 2), dtype=np.float32)})
-    found = item_codes(empty, [Modality(group="attribute:none", dim=8)], "dlsh", 6, 4, np.random.default_rng(0))
+    coding, rng = Coding("dlsh", 6, 4), np.random.default_rng(0)
+    found, made = item_codes(empty, [Modality(group="attribute:none", dim=8)], coding, rng)
     assert found.shape == (5, 6)
+    assert made == [{"group": "attribute:none", "iterations": 4, "dim": 8, "seed": 0, "known": 0, "items": 5}]

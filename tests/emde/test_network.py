@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from contracts import Checkpoint
+from contracts.runtime.training import Schedule, Trainer, adam
 from emde.network import Members, SketchNetwork
-from emde.train import Trainer, Training
+from emde.train import Batches, Chosen
 
 INPUTS, OUTPUTS, HIDDEN = 3, 4, 2
 
@@ -78,20 +79,6 @@ def test_no_layer_is_one_linear_map() -> None:
     )
 
 
-def test_by_hand() -> None:
-    """One input, one unit, two layers: 4 -> h1 = 8, p = -4 -> h2 = 24 - 4 = 20 -> 2 * 20 + 1 = 41."""
-    network = SketchNetwork(1, 1, 1, 2, 0.0, torch.Generator()).eval()
-    with torch.no_grad():
-        network.first.weight.copy_(torch.tensor([[2.0, -1.0]]))
-        network.first.bias.zero_()
-        for layer, weight, bias in ((network.layers[0], 3.0, 0.0), (network.out, 2.0, 1.0)):
-            layer.weight.fill_(weight)
-            layer.bias.fill_(bias)
-    assert network(torch.tensor([[4.0]])).item() == pytest.approx(41.0, rel=1e-4)
-    # -4: h1 = -8 * 0.01, p = 4, h2 = -0.24 + 4
-    assert network(torch.tensor([[-4.0]])).item() == pytest.approx(2 * 3.76 + 1, rel=1e-4)
-
-
 def test_same_seed_same_weights() -> None:
     first, again, other = build(3), build(3), build(3, seed=1)
     for name, value in first.state_dict().items():
@@ -133,16 +120,16 @@ def train(network: SketchNetwork, n_examples: int, epochs: int = 3, batch_size: 
     batches, losses = [], []
     x = torch.randn(max(n_examples, 1), INPUTS, generator=torch.Generator().manual_seed(1))
 
-    def batch_loss(batch: torch.Tensor, rows: slice) -> torch.Tensor:
-        batch = batch[rows]
-        batches.append(batch.tolist())
-        loss = network(x[batch]).square().mean()
+    def batch_loss(batch: Chosen) -> torch.Tensor:
+        batches.append(batch.here.tolist())
+        loss = network(x[batch.there]).square().mean()
         losses.append(loss.item())
         return loss
 
-    settings = Training(epochs, batch_size, 0.05, gamma, 1, "float32")
-    trainer = Trainer(network, n_examples, batch_loss, None, settings, torch.Generator().manual_seed(0))
-    trainer.fit(Checkpoint(None, {}), "test")
+    rng = torch.Generator().manual_seed(0)
+    source = Batches(n_examples, batch_size, batch_loss, rng, rng, "float32", network.device)
+    trainer = Trainer("test", network, adam(network, 0.05), source.losses, Schedule(epochs, 0.05, gamma), source=source)
+    trainer.fit(source.examples, Checkpoint(None, {}))
     return batches, losses
 
 

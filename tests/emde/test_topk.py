@@ -12,6 +12,7 @@ import torch
 from contracts import Interactions, UserError
 from emde import PureEMDE, TopKEMDE
 from emde.topk import _Rows, _split
+from emde.train import Chosen
 from tests.contract import rows_of
 
 SMALL: dict[str, Any] = {
@@ -27,22 +28,6 @@ def communities(dislikes: bool = False) -> Interactions:
         return Interactions(rows_of(liked, 20))
     disliked = [((1 - side) * 10 + rng.choice(10, 2, replace=False)).tolist() for side in (0, 1) for _ in range(40)]
     return Interactions(rows_of(liked, 20), rows_of(disliked, 20))
-
-
-def test_learns_two_communities() -> None:
-    """Profiles of 6 of a community's 10 items, as in training: the other 4 come first."""
-    model = TopKEMDE.create(SMALL | {"epochs": 40, "lr": 0.005}).fit(communities())
-    rng = np.random.default_rng(1)
-    profiles = Interactions(rows_of([(side * 10 + rng.choice(10, 6, False)).tolist() for side in [0, 1] * 10], 20))
-    items, _ = model.recommend(profiles, 4, profiles.liked)
-    right = (items // 10 == np.array([0, 1] * 10)[:, None]).mean()
-    assert right >= 0.95, right
-
-
-def test_bit_equal_from_one_seed() -> None:
-    first, again = (TopKEMDE.create(SMALL).fit(communities()) for _ in range(2))
-    for name, array in first._state.items():
-        assert array.tobytes() == again._state[name].tobytes(), name
 
 
 def test_dislikes_need_ratings() -> None:
@@ -68,7 +53,7 @@ def test_split_of_a_users_items(share: float) -> None:
     batch = torch.tensor([2, 0, 3, 1])
     splits = set()
     for seed in range(5):
-        given, wanted = _split(rows.of(batch), 4, share, torch.Generator().manual_seed(seed))
+        given, wanted = _split(rows.of(Chosen(batch, batch)), share, torch.Generator().manual_seed(seed))
         for position, user in enumerate(batch.tolist()):
             one, other = (part.items[part.owner == position].tolist() for part in (given, wanted))
             assert sorted(one + other) == lists[user], "every item is on one side"
@@ -77,6 +62,14 @@ def test_split_of_a_users_items(share: float) -> None:
             assert other
         splits.add(str(given.items.tolist()))
     assert len(splits) == 5, "shuffled anew each time"
+
+
+def test_one_profile_is_a_batch() -> None:
+    """NumPy takes a tensor of one number for the number itself."""
+    rows = _Rows(rows_of([[0, 1], [2, 3, 4]], 20), None, torch.device("cpu"))
+    own = rows.of(Chosen(torch.tensor([1]), torch.tensor([1])))
+    assert own.items.tolist() == [2, 3, 4]
+    assert own.lengths.tolist() == [3]
 
 
 def slow_pure(codes: np.ndarray, profile: list[int], width: int, floor: float, decoder: str) -> np.ndarray:
@@ -114,11 +107,3 @@ def test_an_item_is_nearest_to_itself() -> None:
     assert len(np.unique(model._state["codes"], axis=0)) == 60
     items, _ = model.recommend(Interactions(sp.eye(60, format="csr", dtype=np.float32)), 1)
     assert items[:, 0].tolist() == list(range(60))
-
-
-def test_pure_emde_needs_no_network_and_popularity_moves_it() -> None:
-    model = PureEMDE.create({"device": "cpu"}).fit(communities())
-    assert set(model._state) == {"codes", "popularity"}
-    profiles = Interactions(rows_of([[0, 1, 2], [10, 11, 12]], 20))
-    items, _ = model.recommend(profiles, 7, profiles.liked)
-    assert (items // 10).tolist() == [[0] * 7, [1] * 7]

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from contracts import Checkpoint, Interactions, Recommender, Sessions
-from contracts.checkpoint import VARIABLE
+from contracts.errors import NotFinite
+from contracts.runtime.checkpoint import VARIABLE
 from emde import EMDE, TopKEMDE
 from tests.contract import rows_of
 
@@ -47,6 +49,28 @@ def assert_equal(left: Recommender, right: Recommender) -> None:
 
 class Stop(Exception):
     """Stands for a power cut."""
+
+
+@pytest.mark.parametrize("kind", ["session", "topk", "session with validation"])
+def test_a_training_that_diverges_is_an_error(kind: str, tmp_path: Path, monkeypatch) -> None:
+    """Before a checkpoint of it is written, and before the epoch is validated or watched."""
+    monkeypatch.setenv(VARIABLE, "0")
+    params = {"lr": 1e30, "validation": 0.3 if "validation" in kind else 0.0}
+    topk = kind == "topk"
+    model = TopKEMDE.create(TOPK | params) if topk else EMDE.create(SESSION | params)
+    model.watch(lambda _: pytest.fail("watched")).checkpoint_at(tmp_path / "run.pt")
+    name = type(model).__name__.lower()
+    with pytest.raises(NotFinite, match=f"^{name}: expected a finite loss, found nan in epoch 1: try a smaller lr"):
+        model.fit(likes() if topk else sessions())
+    found = model.checkpoint({}) if not (tmp_path / "run.pt").exists() else torch.load(tmp_path / "run.pt")["state"]
+    assert isinstance(found, Checkpoint) or torch.isfinite(found["loss"])
+
+
+def test_scores_that_are_not_finite_are_an_error() -> None:
+    """The last step of all may be the one that diverges, after the last loss."""
+    model = EMDE.create(SESSION | {"epochs": 1, "batch_size": 1000, "lr": 1e38}).fit(sessions())
+    with pytest.raises(NotFinite, match="scores: expected finite"):
+        model.recommend(sessions(1), 5)
 
 
 @pytest.mark.parametrize("after", [1, 5, 13])
@@ -116,7 +140,7 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     """Training ends ``patience`` epochs after the best one, whose weights are those of a run that long."""
     params = SESSION | {"epochs": 30, "validation": 0.25, "patience": 3}
     model = EMDE.create(params).fit(sessions())
-    values = [row["valid"] for row in model.history]
+    values = [row["valid_mrr"] for row in model.history]
     assert all(0 <= value <= 1 for value in values)
     best = int(np.argmax(values))
     assert len(values) == min(best + 1 + 3, 30)
@@ -140,14 +164,14 @@ def test_reciprocal_rank_by_hand() -> None:
     found = Sessions.from_lists([[1, 2, 3], [4], [5, 9]], 20)
     listed, _ = model.recommend(Sessions.from_lists([[1], [1, 2], [5]], 20), 20)
     ranks = [row.tolist().index(item) + 1 for row, item in zip(listed, (2, 3, 9), strict=True)]
-    assert model._reciprocal_rank(found) == pytest.approx(np.mean([1 / rank for rank in ranks]))
+    assert model._validate(found) == {"valid_mrr": pytest.approx(np.mean([1 / rank for rank in ranks])), "valid_hr": 1}
 
 
 def test_top_k_validation() -> None:
     """Of each held-out user's six items the first five are given; recall of the sixth in a list of 20."""
     model = TopKEMDE.create(TOPK | {"epochs": 12, "validation": 0.2, "patience": 12}).fit(likes())
     kept = TopKEMDE.create(TOPK | {"epochs": 12}).fit(likes().take(slice(0, 48)))
-    values = [row["valid"] for row in model.history]
+    values = [row["valid_recall"] for row in model.history]
     assert len(values) == 12
     users = likes().take(slice(48, 60)).liked
     given = Interactions(rows_of([row.indices[:5].tolist() for row in users], 80))

@@ -31,8 +31,9 @@ class Api:
                 time.sleep(0.5)
         raise AssertionError(f"{path}: the server stays busy")
 
-    def create(self, flow: str, **parameters: Any) -> str:
-        deployment = self.call(f"/deployments/name/{flow}/emde")["id"]
+    def create(self, deployment: str, **parameters: Any) -> str:
+        """A run of ``flow/deployment``; returns its id."""
+        deployment = self.call(f"/deployments/name/{deployment}")["id"]
         wish = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return self.call(f"/deployments/{deployment}/create_flow_run", wish)["id"]
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from contracts import UserError
-from flows import cells, cluster, dvc_stages, repro
-from flows.cells import Cell, Here
+from flows import cluster, dvc_stages, repro
+from flows.cells import Here
 from flows.dvc_stages import Stage, StageError
-from tests.flows.conftest import SLEEPS, dvc, living, python, until
+from tests.flows.conftest import METHOD, SLEEPS, TABLES, dvc, living, python, until
 
-METHOD_BODY = "mkdir -p runs; echo ranked by $1 > $2\n"
-TWO = [Stage("run@sample-sessions--pop"), Stage("run@sample-sessions--ar")]
+METHOD_BODY = "echo ranked by $1 > $2\n"
+NAMES = ["run--sample-sessions--pop", "run--sample-sessions--ar"]
 # each waits for the other: passes only if both run at the same time
 MEETS = """
-mkdir -p runs; touch started-$1
+touch started-$1
 for i in $(seq 100); do [ -e started-pop ] && [ -e started-ar ] && break; sleep 0.1; done
 [ -e started-pop ] && [ -e started-ar ] || exit 7
 echo ranked by $1 > $2
@@ -28,16 +28,13 @@ echo ranked by $1 > $2
 @pytest.fixture
 def ready(project: Path) -> Path:
     """The tiny project, data prepared."""
-    assert repro.main(["--profile", "sample", "prepare@sample-sessions", "prepare@digits"]) == 0
+    assert repro.main(["--profile", "sample", "fetch", "prepare"]) == 0
     return project
 
 
-def test_cells_are_what_dvc_would_run(project):
-    dvc_stages.choose("sample")
-    found = cells.cells(TWO)
-    assert found[TWO[0]] == Cell(
-        "run@sample-sessions--pop", "sh method.sh pop runs/pop", ("runs/pop",), ("prepared/sample-sessions",)
-    )
+def two() -> list[Stage]:
+    """The run stages."""
+    return [stage for stage in dvc_stages.stages("sample") if stage.name in NAMES]
 
 
 def test_stages_run_together_and_dvc_is_clean(ready: Path):
@@ -46,16 +43,63 @@ def test_stages_run_together_and_dvc_is_clean(ready: Path):
     (ready / "runs/pop").write_text("an output of before")
     assert repro.main(["--workers", "2"]) == 0
     assert (ready / "runs/pop").read_text() == "ranked by pop\n"
-    assert json.loads(dvc("status", "--json")) == {}
-    assert "ranked by ar" in (ready / "results/generated/sample/tables/tables.md").read_text()
+    assert json.loads(dvc("status", "--json", "dvc.yaml")) == {}
+    assert "ranked by ar" in (ready / TABLES.format("sample") / "tables.md").read_text()
 
 
-def test_one_failure_keeps_what_the_others_made(ready: Path, capsys):
-    (ready / "method.sh").write_text("[ $1 = pop ] && { echo no luck; exit 3; }; sleep 1; mkdir -p runs; echo ok > $2")
-    assert repro.main(["--workers", "2", "run"]) == 1
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_failure_stops_only_what_needs_it(ready: Path, capsys, workers: str):
+    """The other cell is run, recorded and evaluated, the tables are made from it, and DVC calls the rest stale."""
+    (ready / "method.sh").write_text("[ $1 = pop ] && { echo no luck; exit 3; }; echo ranked by $1 > $2")
+    assert repro.main(["--workers", workers]) == 1
     said = capsys.readouterr().err
-    assert "run@sample-sessions--pop failed with exit status 3; last lines:\nno luck" in said
-    assert set(json.loads(dvc("status", "--json", *(s.target for s in TWO)))) == {"run@sample-sessions--pop"}
+    assert "no luck" in said
+    assert "repro: 2 cells: 0 up to date, 1 run, 1 failed\n" in said
+    assert "2 left out" in said
+    stale = set(json.loads(dvc("status", "--json", "dvc.yaml")))
+    assert stale == {"run--sample-sessions--pop", "evaluate--sample-sessions--pop", "tables--sample"}
+    made = (ready / TABLES.format("sample") / "tables.md").read_text()
+    assert "ranked by ar" in made
+    assert "ranked by pop" not in made
+    assert '"sample-sessions/pop": "no luck"' in made
+    (ready / "method.sh").write_text(METHOD)
+    assert repro.main(["--workers", workers]) == 0
+    assert json.loads(dvc("status", "--json", "dvc.yaml")) == {}
+
+
+def test_nothing_to_do_is_one_question_and_a_summary(ready: Path, capsys, monkeypatch):
+    assert repro.main([]) == 0
+    asked: list[tuple[str, ...]] = []
+    query = dvc_stages._query
+    monkeypatch.setattr(dvc_stages, "_query", lambda *words, log: asked.append(words) or query(*words, log=log))
+    capsys.readouterr()
+    assert repro.main(["--workers", "2"]) == 0
+    assert [words[0] for words in asked] == ["status"]
+    assert capsys.readouterr().err.splitlines() == [
+        "repro: 2 cells: 2 up to date, 0 run, 0 failed", "repro: 10 stages: 10 up to date, 0 run, 0 failed",
+    ]  # fmt: skip
+
+
+def test_same_results_make_nothing_after_them_anew(ready: Path, capsys):
+    """A cell whose code changed runs again; its lists are the same, so that nothing else does."""
+    assert repro.main([]) == 0
+    (ready / "method.sh").write_text(f"# a comment\n{METHOD}")
+    capsys.readouterr()
+    assert repro.main(["--workers", "2"]) == 0
+    assert "10 stages: 8 up to date, 2 run, 0 failed" in capsys.readouterr().err
+
+
+def test_a_cell_is_evaluated_as_soon_as_it_ran(ready: Path):
+    """Not after all runs: the slow cell works until the quick one has its metrics."""
+    waits = "for i in $(seq 300); do [ -e metrics/ar ] && break; sleep 0.1; done; [ -e metrics/ar ]"
+    (ready / "method.sh").write_text(f"[ $1 = ar ] || {{ {waits}; }} || exit 7\n{METHOD_BODY}")
+    assert repro.main(["--workers", "2"]) == 0
+
+
+def test_one_worker_evaluates_each_cell_after_its_run(ready: Path, capsys):
+    assert repro.main(["--workers", "1"]) == 0
+    ran = [line.split("'")[1] for line in capsys.readouterr().err.splitlines() if "Running stage" in line]
+    assert [name.split("--")[0] for name in ran if "sample-sessions--" in name] == ["run", "evaluate"] * 2
 
 
 def test_unknown_targets_and_worker_counts(ready: Path, capsys):
@@ -67,12 +111,11 @@ def test_unknown_targets_and_worker_counts(ready: Path, capsys):
 
 def test_a_time_limit_ends_the_stage(ready: Path):
     (ready / "method.sh").write_text(SLEEPS)
-    dvc_stages.choose("sample")
-    stage, lines = TWO[0], list[str]()
+    stage, lines = two()[0], list[str]()
     with pytest.raises(StageError, match="run sample-sessions / pop was stopped at its time limit of 3 s"):
         dvc_stages.repro(stage, lines.append, 3.0)
-    with pytest.raises(StageError, match="run@sample-sessions--pop was stopped at its time limit of 1 s"):
-        Here(2, 1.0).run(cells.cells([stage])[stage], lines.append)
+    with pytest.raises(StageError, match="run sample-sessions / pop was stopped at its time limit of 1 s"):
+        Here(2, 1.0).run(stage, lines.append)
     until(lambda: not living(ready), 10, "no process left")
 
 
@@ -81,7 +124,7 @@ def test_a_killed_parallel_run_goes_on_where_it_was(ready: Path):
     (ready / "method.sh").write_text(f"echo $1 >> ran; [ $1 = ar ] || exec sh sleeps.sh $1 $2; {METHOD_BODY}")
     (ready / "sleeps.sh").write_text(SLEEPS)
     caller = python("from flows import repro; repro.main(['--workers', '2', 'run'])")
-    recorded = "run@sample-sessions--ar:"
+    recorded = "run--sample-sessions--ar:"
     until(lambda: recorded in (ready / "dvc.lock").read_text(), 30, "the quick cell to be recorded")
     caller.kill()
     caller.wait()
@@ -97,8 +140,14 @@ def test_results_that_travel_land_whole_and_nowhere_else(project: Path, tmp_path
     (there / "runs/pop/ranks").write_text("1")
     (project / "runs/pop").mkdir(parents=True)
     (project / "runs/pop/old").write_text("0")
-    cluster.unpack(cluster.pack(["runs/pop"], there), ["runs/pop"], project)
+    for folder, name in ((there, "0-new.json"), (project, "0-old.json")):
+        (folder / "costs/pop").mkdir(parents=True)
+        (folder / "costs/pop" / name).write_text("{}")
+    cell = Stage("dvc.yaml", NAMES[0], "run --out runs/pop --costs costs/pop", ("runs/pop",))
+    packed = cluster.pack([*cell.outs, *cluster.spent(cell, there)], there)
+    cluster.unpack(packed, cell.outs, project, beside=cell.costs)
     assert [path.name for path in (project / "runs/pop").iterdir()] == ["ranks"]
+    assert sorted(path.name for path in (project / "costs/pop").iterdir()) == ["0-new.json", "0-old.json"]
     assert not list((project / ".cache").glob("unpack*"))
 
 
@@ -109,9 +158,9 @@ def test_no_scheduler_is_one_line(project: Path, monkeypatch):
 
 
 def test_methods_with_a_device_ask_for_a_gpu():
-    assert cluster.uses_gpu(Cell("run@sample-sessions--emde", "", ()))
-    assert not cluster.uses_gpu(Cell("run@sample-sessions--ar", "", ()))
-    assert not cluster.uses_gpu(Cell("evaluate@sample-sessions--emde", "", ()))
+    assert cluster.uses_gpu(Stage("dvc.yaml", "run--sample-sessions--emde"))
+    assert not cluster.uses_gpu(Stage("dvc.yaml", "run--sample-sessions--ar"))
+    assert not cluster.uses_gpu(Stage("dvc.yaml", "evaluate--sample-sessions--emde"))
 
 
 @pytest.mark.slow
@@ -153,7 +202,7 @@ def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, 
         "pop": "ranked by pop\n", "ar": "ranked by ar\n",
     }  # fmt: skip
     assert (away / "prepared/sample-sessions").read_text() == "sample-sessions\n"
-    assert json.loads(dvc("status", "--json")) == {}
+    assert json.loads(dvc("status", "--json", "dvc.yaml")) == {}
 
 
 @pytest.mark.slow
@@ -168,7 +217,7 @@ def test_a_worker_that_hears_no_life_ends_our_cells(ready: Path, monkeypatch):
         crew._stopped.set()  # as if this process had died
         began = time.monotonic()
         with pytest.raises(StageError):
-            crew.run(cells.cells([TWO[0]])[TWO[0]], lambda line: None)
+            crew.run(two()[0], lambda line: None)
         assert time.monotonic() - began < 30
         crew.close()
     until(lambda: not living(ready), 10, "no process left")

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,49 +14,58 @@ from flows import dvc_stages
 from flows.dvc_stages import Stage, StageError
 from tests.flows.conftest import SLEEPS, living, python, until
 
-TARGETS = [
-    "profile@sample", "fetch@digits", "fetch@sample-sessions", "prepare@digits", "prepare@sample-sessions",
-    "run@sample-sessions--pop", "run@sample-sessions--ar", "evaluate@sample-sessions--pop",
-    "evaluate@sample-sessions--ar", "density@digits", "tables@sample",
+NAMES = [
+    "fetch--sample-sessions", "fetch--digits", "prepare--sample-sessions", "prepare--digits",
+    "run--sample-sessions--pop", "run--sample-sessions--ar", "evaluate--sample-sessions--pop",
+    "evaluate--sample-sessions--ar", "density--digits", "tables--sample",
 ]  # fmt: skip
-EVERY = [Stage(target) for target in TARGETS]
+EVERY = [Stage("dvc.yaml", name) for name in NAMES]
 
 
-def targets(stages: list[Stage]) -> list[str]:
-    return [stage.target for stage in stages]
+def names(stages: Iterable[Stage]) -> list[str]:
+    return [stage.name for stage in stages]
 
 
 def test_a_stage_knows_its_parts():
-    cell, vectors = Stage("run@sample-sessions--vs-knn"), Stage("density@digits")
-    assert (cell.kind, cell.data, cell.method, cell.label) == (
-        "run", "sample-sessions", "vs-knn", "run sample-sessions / vs-knn",
+    cell = Stage("pipelines/shop/dvc.yaml", "run--shop--vs-knn-3-seeds-500-sessions")
+    assert (cell.kind, cell.data, cell.cell, cell.method) == ("run", "shop", "vs-knn-3-seeds-500-sessions", "vs-knn")
+    assert cell.label == "run shop / vs-knn-3-seeds-500-sessions"
+    assert cell.target == "pipelines/shop/dvc.yaml:run--shop--vs-knn-3-seeds-500-sessions"
+    vectors, methods = Stage("dvc.yaml", "density--digits"), Stage("dvc.yaml", "methods")
+    assert (vectors.data, vectors.cell, vectors.label, vectors.target) == (
+        "digits", "", "density digits", "density--digits",
     )  # fmt: skip
-    assert (vectors.kind, vectors.data, vectors.method, vectors.label) == ("density", "digits", "", "density digits")
+    assert (methods.kind, methods.data, methods.label) == ("methods", "", "methods")
 
 
-def test_stages_are_grouped_in_the_order_of_the_data(project):
+def test_stages_of_a_profile_come_in_the_order_of_the_data(project):
+    assert names(dvc_stages.stages("sample")) == NAMES
     groups = dvc_stages.by_kind(reversed(EVERY))
-    assert list(groups) == dvc_stages.kinds()
-    assert targets(groups["prepare"]) == ["prepare@sample-sessions", "prepare@digits"]
+    assert list(groups) == ["fetch", "prepare", "run", "evaluate", "density", "tables"]
+    assert names(groups["prepare"]) == ["prepare--digits", "prepare--sample-sessions"]
+
+
+def test_a_profile_brings_what_it_needs_of_other_files(project):
+    small = dvc_stages.stages("small")
+    assert names(small) == [
+        "fetch--sample-sessions", "prepare--sample-sessions", "run--sample-sessions--pop",
+        "evaluate--sample-sessions--pop", "tables--small",
+    ]  # fmt: skip
+    assert small[-1].target == "profiles/small/dvc.yaml:tables--small"
+    assert small[2].ins == ("prepared/sample-sessions",)
+    assert small[2].outs == ("runs/pop",)
 
 
 def test_cells_of_a_profile(project):
-    assert targets(dvc_stages.cells(EVERY, "sample", "session", [], ["ar"])) == [
-        "fetch@sample-sessions", "prepare@sample-sessions", "run@sample-sessions--ar", "evaluate@sample-sessions--ar",
+    assert names(dvc_stages.cells(EVERY, "sample", "session", [], ["ar"])) == [
+        "fetch--sample-sessions", "prepare--sample-sessions", "run--sample-sessions--ar",
+        "evaluate--sample-sessions--ar",
     ]  # fmt: skip
     assert len(dvc_stages.cells(EVERY, "sample", "session", [], [])) == 6
 
 
 def test_what_is_made_from_other_data_needs_these():
     assert dvc_stages.with_sources(["digits", "ml20m-items", "ml20m"]) == ["ml20m", "digits", "ml20m-items"]
-
-
-def test_kinds_are_the_stages_of_the_pipeline_in_the_order_of_the_data():
-    kinds = dvc_stages.kinds()
-    assert [kind for kind in kinds if kind in ("fetch", "prepare", "run", "evaluate", "tables")] == [
-        "fetch", "prepare", "run", "evaluate", "tables",
-    ]  # fmt: skip
-    assert kinds.index("prepare") < kinds.index("derive") < kinds.index("density")
 
 
 @pytest.mark.parametrize(
@@ -74,14 +84,12 @@ def test_unknown_names_are_one_clear_line(project, kind, data, methods, message)
 
 def test_an_unknown_profile_names_the_known_ones(project):
     with pytest.raises(UserError, match=r"unknown profile 'smal'; expected one of: sample, small"):
-        dvc_stages.choose("smal")
+        dvc_stages.stages("smal")
 
 
 def test_what_runs_here_is_clean_for_dvc(project):
     """List, stale, repro: the lines arrive, DVC agrees, and a changed input makes exactly its own stages stale."""
-    dvc_stages.choose("sample")
-    every = dvc_stages.stages()
-    assert sorted(targets(every)) == sorted(TARGETS)
+    every = dvc_stages.stages("sample")
     lines: list[str] = []
     chain = dvc_stages.select(every, ("fetch", "prepare"), ["digits"], [])
     for stage in chain:
@@ -89,14 +97,14 @@ def test_what_runs_here_is_clean_for_dvc(project):
     assert "> mkdir -p raw && echo digits > raw/digits" in lines
     assert dvc_stages.stale(every, lines.append) == set(every) - set(chain)
     (project / "wish").write_text("another\n")
-    assert targets(list(dvc_stages.stale(chain, lines.append))) == ["fetch@digits"]
+    assert names(dvc_stages.stale(chain, lines.append)) == ["fetch--digits"]
+    assert dvc_stages.stale([], lines.append) == set()
 
 
 def test_a_failed_stage_ends_with_its_last_lines(project):
     (project / "wish").unlink()
-    dvc_stages.choose("sample")
     with pytest.raises(StageError) as error:
-        dvc_stages.repro(Stage("fetch@digits"), lambda line: None)
+        dvc_stages.repro(Stage("dvc.yaml", "fetch--digits"), lambda line: None)
     assert str(error.value).startswith("fetch digits failed with exit status 255; last lines:\n")
     assert "wish" in str(error.value)
 
@@ -161,13 +169,12 @@ def test_the_stage_ends_with_its_caller(project: Path, number: signal.Signals):
     (project / "method.sh").write_text(SLEEPS)
     (project / "prepared").mkdir()
     (project / "prepared/sample-sessions").write_text("")
-    dvc_stages.choose("sample")
     # a shell's background job ignores SIGINT, and so would its children
     caller = python("""
         import signal
         from flows import dvc_stages
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        dvc_stages.repro(dvc_stages.Stage("run@sample-sessions--pop"), print)
+        dvc_stages.repro(dvc_stages.Stage("dvc.yaml", "run--sample-sessions--pop"), print)
     """)
     until((project / "started").exists, 10, "the stage to run")
     assert any("sleep" in process.name() for process in living(project))

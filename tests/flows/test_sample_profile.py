@@ -1,4 +1,4 @@
-"""The whole sample profile in a fresh copy: every table, every kind of figure, the site."""
+"""The whole sample profile in a fresh copy: every table, every kind of figure, the site; as the committed lock says."""
 
 import json
 import subprocess
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.chaos import copy, environment
+from benchmark.report import proof
+from tests.flows.chaos import ROOT, copy, environment
 
 TABLES = ("1", "2", "3", "4", "5", "6", "7")  # 10 holds settings of the paper's own data
 
@@ -24,7 +25,7 @@ def test_the_sample_profile_makes_every_table_figure_and_page(tmp_path: Path):
         return done.stdout
 
     command("flows.repro", "--profile", "sample", "--workers", "2")
-    made = folder / "results/generated/sample"
+    made = folder / "results/generated/profiles/sample"
     results = json.loads((made / "tables/results.json").read_text())
     for table in results["tables"]:
         if table["id"] in TABLES:
@@ -35,10 +36,16 @@ def test_the_sample_profile_makes_every_table_figure_and_page(tmp_path: Path):
     figures = {path.stem for path in (made / "figures").glob("*.pdf")}
     assert figures == {path.stem for path in (made / "figures").glob("*.png")}
     shown = {name.rpartition("-")[2] for name in figures}
-    of_tables = {"k", "cost", "groups", "learning", "slices", "differences"}
+    of_tables = {"k", "groups", "learning", "slices", "differences"}
     assert shown == {*of_tables, "figure4", "figure5", "bandwidth", "ablations"}
-    assert (made / "ablations/compared/forest.svg").is_file()
+    assert (made / "ablations/forest.svg").is_file()
     pages = {path.relative_to(made / "site").as_posix() for path in (made / "site").rglob("*.html")}
     assert {"index.html", "ablations.html", "illustrated.html", *(f"tables/{name}.html" for name in TABLES)} <= pages
-    assert sum(page.startswith("runs/") for page in pages) == 14  # one per method and data set
+    assert sum(page.startswith("runs/") for page in pages) == 15  # their list, one per method and data set
+    assert "fit seconds" in (made / "costs/plots/sample-sessions-cost.csv").read_text()
+    assert "processor" in (made / "costs/index.html").read_text()
+    assert {path.stem for path in (made / "costs/figures").glob("*.png")} > {"table-1-sample-sessions-cost"}
     command("benchmark.cli", "verify", "--profile", "sample")
+    command("benchmark.cli", "verify", "--lock")
+    if proof.same_machine(ROOT):
+        assert proof.differences(ROOT / proof.LOCK, folder / proof.LOCK) == []

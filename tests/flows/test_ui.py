@@ -1,16 +1,8 @@
-"""The errors of ``python -m flows.ui``, and (slow) the real thing: start, form check, cancel, stop, leave nothing."""
+"""The errors of ``python -m flows.ui``."""
 
-import contextlib
 import http.server
-import json
-import signal
 import socket
-import sqlite3
-import subprocess
-import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,18 +10,16 @@ import pytest
 
 from contracts import UserError
 from flows import ui
-from tests.flows.api import Api
-from tests.flows.conftest import SLEEPS, dvc, living, until
 
 
-def serve_text(text: bytes) -> Iterator[int]:
-    """An HTTP server that answers everything with the same text."""
+def serve_text(text: bytes, pool: bytes = b"") -> Iterator[int]:
+    """An HTTP server that answers everything with the same text, but for a work pool."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(pool if "work_pools" in self.path else text)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -40,10 +30,12 @@ def serve_text(text: bytes) -> Iterator[int]:
         server.shutdown()
 
 
-def test_a_healthy_server_is_used():
-    for port in serve_text(b"true"):
-        with ui.server(port) as own:
-            assert own is None
+def test_a_server_that_is_there_is_refused(capsys):
+    for pool, whose in ((b"{}", "is not this checkout's"), (b'{"description": "runs in /there"}', "runs in /there")):
+        for port in serve_text(b"true", pool):
+            assert ui.main(["--port", str(port)]) == 2
+            message = f"port {port} has a Prefect server already; it {whose}; choose another port: make ui PORT="
+            assert message in capsys.readouterr().err
 
 
 def test_a_port_taken_by_something_else(capsys):
@@ -82,45 +74,3 @@ def test_nothing_outside_is_contacted_and_the_home_folder_is_ours(project: Path,
     assert env["PREFECT_HOME"] == str(project / ".cache/prefect")
     assert env["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     assert env["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
-
-
-@pytest.mark.slow
-def test_check_starts_registers_and_leaves_nothing(project: Path):
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.ui", "--port", "0", "--check"], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    for name in ("download-data", "session-based", "top-k", "density", "ablations", "search", "tables", "whole-paper"):
-        assert f"{name}: http://127.0.0.1:" in done.stderr
-    assert not living(project)
-
-
-@pytest.mark.slow
-def test_refuse_run_cancel_and_stop(project: Path, running: tuple[subprocess.Popen[str], Api]):
-    process, api = running
-    for parameters in ({"profile": "smal"}, {"methods": ["knn"]}, {"method": ["pop"]}):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            api.create("session-based", **parameters)
-        assert refused.value.code == 409
-
-    absent = api.wait(api.create("session-based", profile="small", methods=["ar"]), "FAILED", "CRASHED")
-    assert absent["message"] == "profile small has no session method ar; it has: pop"
-
-    (project / "method.sh").write_text(SLEEPS)
-    run = api.create("session-based", methods=["pop"])
-    until((project / "started").exists, 40, "the stage to run")
-    api.call(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
-    api.wait(run, "CANCELLED")
-    until(lambda: not [p for p in living(project) if "sleep" in p.name()], 15, "the cancelled stage to end")
-    assert not (project / "runs/pop").exists()
-
-    (project / "started").unlink()
-    api.create("session-based", methods=["pop"])
-    until((project / "started").exists, 40, "the stage to run again")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
-    assert not living(project)
-    assert "profile@sample" not in json.loads(dvc("status", "--json"))
-    with contextlib.closing(sqlite3.connect(project / "prefect/prefect.db")) as database:
-        states = [row[0] for row in database.execute("SELECT state_type FROM flow_run ORDER BY created")]
-    assert states == ["FAILED", "CANCELLED", "CANCELLED"]

@@ -1,1 +1,1 @@
-"""What the session rivals share."""
+"""What the session baselines share."""

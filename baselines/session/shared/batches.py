@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from contracts import UNKNOWN, Sessions
+from contracts.runtime.device import send
 
 POOL = 32
 """Batches whose examples are sorted by length together: less padding, still a random order."""
@@ -45,11 +46,12 @@ class Batch:
 class Examples:
     """Prefixes as ranges of events: example e reads events starts[e]:ends[e], the next one is its target.
 
-    items         int64 [events + 1] on the device, behind the last event -1
+    items         int64 [events + 1] on the device, behind the last event -1; ``on_cpu`` the same here
     starts, ends  int64 [examples] on the CPU, at most max_length apart
     """
 
     items: torch.Tensor
+    on_cpu: torch.Tensor
     starts: torch.Tensor
     ends: torch.Tensor
     n_items: int
@@ -58,8 +60,8 @@ class Examples:
     @classmethod
     def of(cls, sessions: Sessions, starts: np.ndarray, ends: np.ndarray, targets: bool, device: torch.device) -> Self:
         """Examples from event ranges of sessions without unknown items."""
-        items = torch.from_numpy(np.append(sessions.items, -1).astype(np.int64)).to(device)
-        return cls(items, torch.tensor(starts), torch.tensor(ends), sessions.n_items, targets)
+        items = torch.from_numpy(np.append(sessions.items, -1).astype(np.int64))
+        return cls(send(items, device), items, torch.tensor(starts), torch.tensor(ends), sessions.n_items, targets)
 
     @classmethod
     def of_prefixes(cls, train: Sessions, max_length: int, device: torch.device) -> Self:
@@ -97,20 +99,20 @@ class Examples:
         """Events of every example, int64 [examples] on the CPU."""
         return self.ends - self.starts
 
-    def batch(self, rows: torch.Tensor) -> Batch:
-        """The examples ``rows`` (int64 [B] on the CPU), on the device."""
+    def batch(self, rows: torch.Tensor) -> Any:
+        """The examples ``rows`` (int64 [B] on the CPU), on the device: a ``Batch``, or what another network reads."""
         device = self.items.device
-        lengths = self.lengths[rows]
-        steps = torch.arange(max(int(lengths.max()), 1))
+        steps = torch.arange(max(int(self.lengths[rows].max()), 1), device=device)
+        starts, ends = send(torch.stack([self.starts[rows], self.ends[rows]]), device)
+        lengths = ends - starts
         inside = steps < lengths[:, None]
-        index = torch.where(inside, self.starts[rows, None] + steps, len(self.items) - 1).to(device)
-        inside = inside.to(device)
+        index = torch.where(inside, starts[:, None] + steps, len(self.items) - 1)
         items = torch.where(inside, self.items[index], self.n_items)
         if not self.has_targets:
             none = torch.full_like(items, -1)
-            return Batch(items, lengths.to(device), none[:, 0], none)
+            return Batch(items, lengths, none[:, 0], none)
         follow = torch.where(inside, self.items[(index + 1).clamp_max(len(self.items) - 1)], -1)
-        return Batch(items, lengths.to(device), self.items[self.ends[rows].to(device)], follow)
+        return Batch(items, lengths, self.items[ends], follow)
 
 
 def shuffled(lengths: torch.Tensor, batch_size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:

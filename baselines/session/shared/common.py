@@ -1,4 +1,4 @@
-"""What the session rivals share: cleaned prefixes, decays, and lists filled up by popularity."""
+"""What the session baselines share: cleaned prefixes, decays, and lists filled up by popularity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from contracts import PAD, Sessions
-from contracts.ranking import insert
+from contracts.ranking import Lists, insert
 
 DAY = 86_400.0
 """Seconds."""
@@ -59,9 +59,9 @@ def writable(array: np.ndarray) -> np.ndarray:
     return np.require(array, requirements=["C", "W"])
 
 
-def empty_lists(rows: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ranked lists with nothing in them: (items int32 [rows, k] of -1, scores float32 [rows, k] of 0)."""
-    return np.full((rows, k), PAD, np.int32), np.zeros((rows, k), np.float32)
+def empty_lists(rows: int, k: int) -> Lists:
+    """``rows`` ranked lists with nothing in them."""
+    return Lists(np.full((rows, k), PAD, np.int32), np.zeros((rows, k), np.float32))
 
 
 def by_popularity(counts: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ def fading(distance: np.ndarray, scale: float | None) -> np.ndarray:
 
 
 def distance_weight(kind: str, distance: np.ndarray) -> np.ndarray:
-    """Weight of something 1, 2, ... steps away, by session-rec's names; float64, shape of ``distance``."""
+    """Weight of something some steps away, by session-rec's names; float64, shape of ``distance``."""
     i = distance.astype(np.float64)
     if kind == "div":
         return 1.0 / i

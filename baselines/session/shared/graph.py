@@ -20,8 +20,9 @@ from torch import nn
 from torch.nn import functional
 
 from baselines.session.shared.batches import Examples
-from baselines.session.shared.neural import NeuralRecommender
+from baselines.session.shared.neural import AdamRecommender
 from contracts import Sessions, require_events
+from contracts.runtime.device import send
 
 NONE = np.int32(np.iinfo(np.int32).max)
 """Number of the reverse of an edge that has none: larger than any number of edges."""
@@ -31,14 +32,14 @@ NONE = np.int32(np.iinfo(np.int32).max)
 def _build(items, offsets, n_items):
     """Nodes, aliases and edges of every session in one pass; counts run within a session."""
     n, events = len(offsets) - 1, len(items)
-    alias, seen = np.empty(events, np.int32), np.empty((events, 2), np.int32)
+    alias, seen = np.empty(events, np.int32), np.empty((events, 4), np.int32)
     nodes, edges = np.empty(events, np.int32), np.empty((events, 3), np.int32)
     starts = np.zeros((n + 1, 2), np.int64)  # first node and first edge of each session
     session_of, node_of = np.full(n_items, -1, np.int64), np.empty(n_items, np.int32)
     last_edge, edge_before = np.empty(events, np.int32), np.empty(events, np.int32)  # per node: its edges, linked
     for s in range(n):
         node0, edge0 = starts[s]
-        n_nodes = n_edges = 0
+        n_nodes = n_edges = n_links = n_mutual = 0
         for event in range(offsets[s], offsets[s + 1]):
             item = items[event]
             if session_of[item] != s:
@@ -54,10 +55,12 @@ def _build(items, offsets, n_items):
                     reverse = _find(edges, edge0, last_edge[node0 + node], edge_before, source)
                     if reverse >= 0:
                         edges[edge0 + n_edges, 2], edges[edge0 + reverse, 2] = reverse, n_edges
+                        n_mutual += 2
                     edge_before[edge0 + n_edges] = last_edge[node0 + source]
                     last_edge[node0 + source] = n_edges
                     n_edges += 1
-            seen[event] = n_nodes, n_edges
+                    n_links += source != node
+            seen[event] = n_nodes, n_edges, n_links, n_mutual
         starts[s + 1] = node0 + n_nodes, edge0 + n_edges
     return alias, seen, nodes[: starts[n, 0]].copy(), edges[: starts[n, 1]].copy(), starts
 
@@ -70,11 +73,19 @@ def _find(edges, edge0, edge, edge_before, target):
     return edge
 
 
-def ragged(starts: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Expand ranges: (index int64 [sum of lengths], range each belongs to int64 [sum of lengths])."""
-    rows = torch.repeat_interleave(lengths)
+def ragged(starts: torch.Tensor, lengths: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Expand ranges: (index int64 [total], range each belongs to int64 [total]).
+
+    total  sum of the lengths, known on the CPU: asking the device would wait for it
+    """
+    rows = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths, output_size=total)
     first = torch.cumsum(lengths, 0) - lengths
-    return torch.arange(len(rows), device=starts.device) + (starts - first)[rows], rows
+    return torch.arange(total, device=starts.device) + (starts - first)[rows], rows
+
+
+def occurrences(index: torch.Tensor, n: int) -> torch.Tensor:
+    """How often each of 0..n-1 is in ``index``, int64 [n]; unlike ``bincount`` without a look at the largest."""
+    return torch.zeros(n, dtype=torch.int64, device=index.device).index_add_(0, index, torch.ones_like(index))
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,8 @@ class GraphBatch:
     steps_back    int64 [T], 0 for the last event of a prefix, 1 for the one before ...
     first_event   int64 [B], first event of each prefix
     length        int64 [B], events of each prefix
+    links         edges between different nodes, in number
+    mutual        edges whose prefix also goes the other way, in number
     targets       int64 [B], item after each prefix; None where it is not known
     """
 
@@ -110,6 +123,8 @@ class GraphBatch:
     steps_back: torch.Tensor
     first_event: torch.Tensor
     length: torch.Tensor
+    links: int
+    mutual: int
     targets: torch.Tensor | None = None
 
 
@@ -121,6 +136,7 @@ class SessionGraphs:
     offsets   int64 [sessions + 1], first event of each session
     alias     int32 [events], node of each event, counted within its session
     seen      int32 [events, 2], nodes and edges of the prefix that ends with each event
+    sizes     int64 [events, 5] on the CPU: its nodes, edges, links, mutual edges and events
     nodes     int32 [nodes], item of each node, sessions one after the other
     edges     int32 [edges, 3], source, target (nodes of the session) and reverse edge (of the session, or ``NONE``)
     starts    int64 [sessions + 1, 2], first node and first edge of each session
@@ -130,6 +146,7 @@ class SessionGraphs:
     offsets: torch.Tensor
     alias: torch.Tensor
     seen: torch.Tensor
+    sizes: np.ndarray
     nodes: torch.Tensor
     edges: torch.Tensor
     starts: torch.Tensor
@@ -140,25 +157,36 @@ class SessionGraphs:
         items, offsets = np.ascontiguousarray(items, np.int32), np.ascontiguousarray(offsets, np.int64)
         session = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         alias, seen, nodes, edges, starts = _build(items.copy(), offsets.copy(), n_items)
-        columns = (session, offsets.copy(), alias, seen, nodes, edges, starts)
-        return cls(*(torch.from_numpy(column).to(device) for column in columns))
+        length = np.arange(1, len(items) + 1) - offsets[session]
+        sizes = np.column_stack([seen, length])
+        return cls(
+            session=send(session, device),
+            offsets=send(offsets.copy(), device),
+            alias=send(alias, device),
+            seen=send(seen[:, :2].copy(), device),
+            sizes=sizes,
+            nodes=send(nodes, device),
+            edges=send(edges, device),
+            starts=send(starts, device),
+        )
 
-    def batch(self, ends: torch.Tensor) -> GraphBatch:
-        """Graphs of the prefixes that end with the events ``ends`` (int64 [B], on the same device)."""
+    def batch(self, here: torch.Tensor, ends: torch.Tensor) -> GraphBatch:
+        """Graphs of the prefixes that end with some events, int64 [B]: ``here`` on the CPU, ``ends`` on the device."""
+        nodes, edges, links, mutual, events = self.sizes[here.numpy()].sum(axis=0).tolist()
         session = self.session[ends]
         n_nodes, n_edges = self.seen[ends].long().unbind(1)
-        node, graph = ragged(self.starts[session, 0], n_nodes)
+        node, graph = ragged(self.starts[session, 0], n_nodes, nodes)
         first = torch.cumsum(n_nodes, 0) - n_nodes
-        edge, edge_graph = ragged(self.starts[session, 1], n_edges)
+        edge, edge_graph = ragged(self.starts[session, 1], n_edges, edges)
         pair, reverse = self.edges[edge, :2].long() + first[edge_graph, None], self.edges[edge, 2]
         n_events = ends + 1 - self.offsets[session]
-        event, event_graph = ragged(self.offsets[session], n_events)
+        event, event_graph = ragged(self.offsets[session], n_events, events)
         event_node = self.alias[event] + first[event_graph]
         return GraphBatch(
             items=self.nodes[node].long(),
             graph=graph,
             first=first,
-            count=torch.bincount(event_node, minlength=len(node)).float(),
+            count=occurrences(event_node, nodes).float(),
             last=self.alias[ends] + first,
             source=pair[:, 0],
             target=pair[:, 1],
@@ -168,6 +196,8 @@ class SessionGraphs:
             steps_back=ends[event_graph] - event,
             first_event=torch.cumsum(n_events, 0) - n_events,
             length=n_events,
+            links=links,
+            mutual=mutual,
         )
 
 
@@ -193,7 +223,7 @@ def segment_softmax(logits: torch.Tensor, segment: torch.Tensor, n: int) -> torc
 def mean_of_neighbours(hidden: torch.Tensor, receiver: torch.Tensor, sender: torch.Tensor) -> torch.Tensor:
     """Mean of the senders' rows for every receiver (zero where nothing is sent): [N, d] from hidden [N, d]."""
     order = torch.argsort(receiver, stable=True)
-    received = torch.bincount(receiver, minlength=len(hidden))
+    received = occurrences(receiver, len(hidden))
     return functional.embedding_bag(sender[order], hidden, torch.cumsum(received, 0) - received, mode="mean")
 
 
@@ -264,27 +294,26 @@ class GraphExamples(Examples):
         starts = torch.where(examples.lengths > 0, examples.starts, len(examples.items) - 1)
         starts, session = torch.unique(starts, return_inverse=True)
         longest = torch.zeros_like(starts).scatter_reduce(0, session, lengths, "amax")
-        event, _ = ragged(starts, longest)
-        items = examples.items.cpu()[event].clamp_min(0).numpy()
+        event, _ = ragged(starts, longest, int(longest.sum()))
+        items = examples.on_cpu[event].clamp_min(0).numpy()
         offsets = functional.pad(torch.cumsum(longest, 0), (1, 0))
         graphs = SessionGraphs.of(items, offsets.numpy(), examples.n_items, examples.items.device)
         return cls(**vars(examples), graphs=graphs, last=offsets[session] + lengths - 1)
 
-    def batch(self, rows: torch.Tensor) -> GraphBatch:  # type: ignore[override]
+    def batch(self, rows: torch.Tensor) -> GraphBatch:
         """The graphs of the examples ``rows`` (int64 [B] on the CPU), on the device."""
-        device = self.items.device
-        graphs = self.graphs.batch(self.last[rows].to(device))
-        return replace(graphs, targets=self.items[self.ends[rows].to(device)]) if self.has_targets else graphs
+        here = self.last[rows]
+        last, ends = send(torch.stack([here, self.ends[rows]]), self.items.device)
+        graphs = self.graphs.batch(here, last)
+        return replace(graphs, targets=self.items[ends]) if self.has_targets else graphs
 
 
-class GraphRecommender(NeuralRecommender):
+class GraphRecommender(AdamRecommender):
     """A neural recommender whose network reads ``GraphBatch``; the settings that its three models share."""
 
     hidden: int = Field(100, ge=1, description="dimensions of items, nodes and sessions")
     weight_decay: float = Field(1e-5, ge=0, description="L2 penalty, added to the gradient as in Adam")
-    lr_step: int = Field(
-        3, ge=0, description="epochs after which the learning rate is multiplied by lr_decay; 0: never"
-    )
+    lr_step: int = Field(3, ge=0, description="epochs after which the learning rate is multiplied by gamma; 0: never")
     max_length: int = Field(200, ge=1, description="events of a prefix that are read, the most recent ones")
 
     def fit(self, train: Sessions) -> Self:

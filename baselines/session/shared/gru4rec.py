@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numba
 import numpy as np
@@ -26,15 +27,15 @@ def session_parallel(starts, ends, batch_size, fewest):
     fresh = np.zeros(total, np.bool_)
     offsets = np.zeros(total + 1, np.int64)
     position, stop = np.zeros(batch_size, np.int64), np.zeros(batch_size, np.int64)
-    taken, size, steps = 0, 0, 0
+    started, size, steps = 0, 0, 0
     while True:
         for lane in range(batch_size):
             new = position[lane] >= stop[lane]
-            if new and taken == len(starts):
+            if new and started == len(starts):
                 continue
             if new:
-                position[lane], stop[lane] = starts[taken], ends[taken]
-                taken += 1
+                position[lane], stop[lane] = starts[started], ends[started]
+                started += 1
             events[size], lanes[size], fresh[size] = position[lane], lane, new
             position[lane] += 1
             size += 1
@@ -90,7 +91,7 @@ class MomentumAdagrad(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

@@ -1,17 +1,20 @@
-"""What the neural session rivals share: hyper-parameters, training, choice of the epoch, scoring.
+"""What the neural session baselines share: hyper-parameters, training, choice of the epoch, scoring.
 
-A model is a file with one class derived from ``NeuralRecommender`` that gives ``build`` (its network),
-and where it differs from the usual, ``initialise``, ``train_examples``, ``loss``, ``optimizer`` or ``train_epoch``.
+A model is a file with one class derived from ``AdamRecommender`` that gives ``build`` (its network),
+and where it differs from the usual, ``initialise``, ``train_examples``, ``loss``, ``optimizer`` or ``losses``.
 
-All randomness comes from generators seeded by (seed, epoch): a run resumed after any epoch equals one
+All randomness comes from generators seeded by (seed, epoch): a run resumed after any step equals one
 that was never interrupted. GPUs draw other numbers than CPUs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -21,18 +24,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from baselines.session.shared.batches import Batch, Examples, hold_out, prefixes_of, shuffled, without_unknown
-from contracts import PAD, Checkpoint, SessionRecommender, Sessions, UserError, require_events, top_k
-from contracts.device import Device, DType, pick_device, precision
-from contracts.progress import Bar, progress
+from contracts import PAD, Checkpoint, EpochLearner, SessionRecommender, Sessions, require_events
+from contracts.ranking import validation_row
+from contracts.runtime.best import best
+from contracts.runtime.device import ADAM_BYTES, Device, DType, pick_device, precision, require_memory, send
+from contracts.runtime.training import Row, Schedule, Step, Trainer, adam, best_epoch, seeded
 
 NETWORK, REFIT = "network.", "refit"
 SCORED = 512
 """Prefixes scored at once."""
-CUT = 20
-"""Length of the lists by which epochs are compared (MRR@20)."""
 
-History = list[dict[str, float]]
-Weights = dict[str, torch.Tensor]
+History = list[Row]
 
 
 @dataclass(frozen=True)
@@ -60,20 +62,47 @@ class Dropout(nn.Module):
         return x * torch.empty_like(x).bernoulli_(1 - self.share, generator=self.rng) / (1 - self.share)
 
 
-class NeuralRecommender(SessionRecommender):
+@dataclass
+class Begun:
+    """A begun epoch, beside the network: what a checkpoint within it holds.
+
+    done     steps that were taken before
+    dropout  the generator of the masks
+    carried  tensors that go on from step to step, changed in place
+    """
+
+    done: int = 0
+    dropout: torch.Generator | None = None
+    carried: list[torch.Tensor] = field(default_factory=list)
+    _masks: torch.Tensor | None = None
+
+    def start(self, done: int, dropout: torch.Generator) -> None:
+        """An epoch begins, or goes on after ``done`` steps."""
+        if done and self._masks is not None:
+            dropout.set_state(self._masks)
+        else:
+            self.carried = []
+        self.done, self.dropout, self._masks = done, dropout, None
+
+    def state(self) -> dict[str, Any]:
+        assert self.dropout is not None
+        return {"dropout": self.dropout.get_state(), "carried": self.carried}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._masks, self.carried = state["dropout"], state["carried"]
+
+
+class NeuralRecommender(EpochLearner, SessionRecommender):
     """A session recommender with a network that scores all items at once."""
 
     epochs: int = Field(30, ge=0, description="passes over the examples, at most")
     batch_size: int = Field(100, ge=1, description="examples per update")
     lr: float = Field(0.001, gt=0, description="learning rate")
-    weight_decay: float = Field(0.0, ge=0, description="L2 penalty, added to the gradient as in Adam")
-    lr_step: int = Field(
-        0, ge=0, description="epochs after which the learning rate is multiplied by lr_decay; 0: never"
-    )
-    lr_decay: float = Field(0.1, gt=0, le=1, description="factor on the learning rate")
+    lr_step: int = Field(0, ge=0, description="epochs after which the learning rate is multiplied by gamma; 0: never")
+    gamma: float = Field(0.1, gt=0, le=1, description="factor on the learning rate")
     max_length: int = Field(50, ge=1, description="events of a prefix that are read, the most recent ones")
-    valid_fraction: float = Field(
-        0.1, ge=0, lt=1, description="last part of the train sessions, by time, on which the epoch is chosen; 0: none"
+    validation: float = Field(
+        0.1, ge=0, lt=1, description="share of the last sessions held out to choose the epoch; 0: none"
     )
     patience: int = Field(3, ge=1, description="epochs without a better MRR@20 on that part after which training stops")
     refit: bool = Field(True, description="train again on all sessions for the chosen number of epochs")
@@ -85,13 +114,13 @@ class NeuralRecommender(SessionRecommender):
 
     # ------------------------------------------------------------------ what a model gives
 
+    @abstractmethod
     def build(self, n_items: int) -> nn.Module:
         """The network, parameters not yet set: ``network(batch)`` gives scores [B, n_items].
 
         Item ``n_items`` is the padding. Built without memory (on the meta device), so that nothing is
         drawn from a global generator: make no tensors but parameters. Dropout: ``neural.Dropout``.
         """
-        raise TypeError(f"{type(self).__name__} does not define build")
 
     def initialise(self, network: nn.Module, rng: torch.Generator) -> None:
         """Set every parameter, from ``rng`` (on the CPU). Here: uniform in +-1/sqrt(last dimension)."""
@@ -111,25 +140,16 @@ class NeuralRecommender(SessionRecommender):
         """Mean loss of a batch. Here: cross entropy over all items."""
         return F.cross_entropy(network(batch).float(), batch.targets)
 
+    @abstractmethod
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        """Here: Adam."""
-        return torch.optim.Adam(network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        """What moves the parameters; the loop sets its rate."""
 
-    def train_epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, rng: torch.Generator,
-        advance: Bar,
-    ) -> float:  # fmt: skip
-        """One pass over the examples; returns the mean loss. ``rng`` is on the CPU; ``advance`` by examples."""
-        total, steps = torch.zeros((), device=examples.items.device), -(-len(examples) // self.batch_size)
-        for rows in shuffled(examples.lengths, self.batch_size, rng):
+    def losses(self, network: nn.Module, examples: Examples, rng: torch.Generator, begun: Begun) -> Iterator[Step]:
+        """One pass over the examples, from where it was begun. ``rng`` is on the CPU."""
+        for rows in islice(shuffled(examples.lengths, self.batch_size, rng), begun.done, None):
             with precision(self.dtype, examples.items.device):
                 loss = self.loss(network, examples.batch(rows))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-            advance(len(rows))
-        return float(total) / max(steps, 1)
+            yield Step(loss, len(rows))
 
     # ------------------------------------------------------------------ what all share
 
@@ -137,14 +157,14 @@ class NeuralRecommender(SessionRecommender):
         """Choose the number of epochs on the last part of train, then train on all of it.
 
         ``history`` has a row per epoch; those of the second training carry ``refit``. Continues an unfinished
-        run's checkpoint (``checkpoint_at``); one is written at most once per epoch.
+        run's checkpoint (``checkpoint_at``).
         """
         require_events(train, type(self).__name__.lower())
         train = without_unknown(train)
         self._state = {"n_items": np.array([train.n_items])}
         checkpoint = self.checkpoint({name: getattr(train, name) for name in ("items", "times", "offsets")})
         saved = checkpoint.restore() or {}
-        parts = hold_out(train, self.valid_fraction) if self.valid_fraction else None
+        parts = hold_out(train, self.validation) if self.validation else None
         curve: History = saved.get("curve", [])
         if parts and saved.get("stage") != REFIT:
             run = _Run("choose", parts[0], parts[1], self.epochs, [])
@@ -167,22 +187,18 @@ class NeuralRecommender(SessionRecommender):
         items, scores = np.empty((len(prefixes), k), np.int32), np.empty((len(prefixes), k), np.float32)
         with torch.inference_mode():
             for rows in by_length(examples):
-                found = network(examples.batch(rows)).float().cpu().numpy()
-                items[rows], scores[rows] = top_k(found, k)
+                items[rows], scores[rows] = best(network(examples.batch(rows)).float(), k)
         items[known.lengths == 0], scores[known.lengths == 0] = PAD, 0  # nothing is known, nothing is listed
         return items, scores
-
-    def _generator(self, epoch: int, use: int, device: torch.device | str = "cpu") -> torch.Generator:
-        """The generator of an epoch (0: initial weights) for one use (0: order and samples, 1: dropout)."""
-        state = np.random.SeedSequence([self.seed, epoch, use]).generate_state(1, np.uint64)[0]
-        return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
 
     def _new_network(self, n_items: int, device: torch.device) -> nn.Module:
         with torch.device("meta"):
             network = self.build(n_items)
         network = network.to_empty(device="cpu")
         with torch.no_grad():
-            self.initialise(network, self._generator(0, 0))
+            self.initialise(network, seeded(self.seed, 0, 0))
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        require_memory(device, ADAM_BYTES * weights, type(self).__name__.lower())
         return network.to(device)
 
     def _ready(self, device: torch.device) -> nn.Module:
@@ -198,72 +214,49 @@ class NeuralRecommender(SessionRecommender):
             self._network = network
         return self._network.eval()
 
-    def _train(self, run: _Run, checkpoint: Checkpoint, saved: dict[str, Any]) -> tuple[nn.Module, History]:
+    def _train(self, run: _Run, checkpoint: Checkpoint, saved: Mapping[str, Any]) -> tuple[nn.Module, History]:
         """Train; with ``run.valid``, until its MRR@20 stops growing, and return the best epoch's network."""
         device = pick_device(self.device)
         network = self._new_network(run.train.n_items, device)
-        optimizer = self.optimizer(network)
         examples = self.train_examples(run.train, device)
-        history: History = []
-        best: Weights = {}
-        if saved.get("stage") == run.stage:
-            network.load_state_dict(saved["network"])
-            optimizer.load_state_dict(saved["optimizer"])
-            history, best = saved["history"], saved["best"]
-        with progress(f"train {type(self).__name__}", run.epochs * len(examples)) as advance:
-            advance(len(history) * len(examples))
-            while len(history) < run.epochs and not self._enough(run, history):
-                epoch = len(history) + 1
-                row = {"epoch": float(epoch), "loss": self._epoch(network, optimizer, examples, epoch, advance)}
-                if run.valid is not None:
-                    row.update(self._validate(network.eval(), run.valid, device))
-                history.append(row)
-                advance(0, note=" ".join(f"{name} {value:.4g}" for name, value in row.items()))
-                if self._after_epoch is not None and not run.curve:  # the first training: it says enough
-                    self._network = network.eval()
-                    self._after_epoch(epoch)
-                if run.valid is not None and best_epoch(history) == epoch:
-                    best = {name: value.clone() for name, value in network.state_dict().items()}
-                if checkpoint.due():
-                    state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "best": best}
-                    checkpoint.save({"stage": run.stage, "curve": run.curve, "history": history, **state})
-        if best:
-            network.load_state_dict(best)
-        return network.eval(), history
+        begun = Begun()
+        trainer = Trainer(
+            type(self).__name__, network, self.optimizer(network), partial(self._epoch, network, examples, begun),
+            Schedule(run.epochs, self.lr, self.gamma, self.lr_step, self.patience),
+            validate=None if run.valid is None else partial(self._validate, network, run.valid, device),
+            after_epoch=None if run.curve else partial(self._watched, network),  # the first training: it says enough
+            source=begun,
+        )  # fmt: skip
+        beside = {"stage": run.stage, "curve": run.curve}
+        trainer.fit(len(examples), checkpoint, saved if saved.get("stage") == run.stage else None, beside)
+        return network, trainer.history
 
-    def _enough(self, run: _Run, history: History) -> bool:
-        return run.valid is not None and len(history) - best_epoch(history) >= self.patience
+    def _watched(self, network: nn.Module, epoch: int) -> None:
+        if self._after_epoch is not None:
+            self._network = network
+            self._after_epoch(epoch)
 
-    def _epoch(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples, epoch: int, advance: Bar
-    ) -> float:
-        """One epoch (from 1) with its learning rate and its generators; returns the mean loss."""
-        for group in optimizer.param_groups:
-            group["lr"] = self.lr * self.lr_decay ** ((epoch - 1) // self.lr_step if self.lr_step else 0)
-        dropout = self._generator(epoch, 1, examples.items.device)
-        for module in network.train().modules():
+    def _epoch(self, network: nn.Module, examples: Examples, begun: Begun, epoch: int, done: int) -> Iterator[Step]:
+        """One epoch (from 1), less ``done`` steps, with its generators (use 0: order and samples, 1: dropout)."""
+        dropout = seeded(self.seed, epoch, 1, device=examples.items.device)
+        begun.start(done, dropout)
+        for module in network.modules():
             if isinstance(module, Dropout):
                 module.rng = dropout
-        loss = self.train_epoch(network, optimizer, examples, self._generator(epoch, 0), advance)
-        if not math.isfinite(loss):
-            name = type(self).__name__.lower()
-            raise UserError(f"{name}: expected a finite loss, found {loss} in epoch {epoch}: try a smaller lr")
-        return loss
+        return self.losses(network, examples, seeded(self.seed, epoch, 0), begun)
 
     @torch.inference_mode()
-    def _validate(self, network: nn.Module, valid: Sessions, device: torch.device) -> dict[str, float]:
+    def _validate(self, network: nn.Module, valid: Sessions, device: torch.device) -> Row:
         """MRR@20 and HR@20 over all prefixes of the held-out sessions."""
         prefixes, targets = prefixes_of(valid, self.max_length)
-        examples, wanted = self.rank_examples(prefixes, device), torch.from_numpy(targets.astype(np.int64))
+        examples, next_items = self.rank_examples(prefixes, device), send(targets.astype(np.int64), device)
         ranks = []
         for rows in by_length(examples):
-            scores, target = network(examples.batch(rows)).float(), wanted[rows, None].to(device)
+            scores, target = network(examples.batch(rows)).float(), next_items[send(rows, device), None]
             own = scores.gather(1, target)
             tied_before = (scores == own) & (torch.arange(scores.shape[1], device=device) < target)
             ranks.append(1 + ((scores > own) | tied_before).sum(1))
-        rank = torch.cat(ranks)
-        hit = rank <= CUT
-        return {"valid_mrr": float((hit / rank).mean()), "valid_hr": float(hit.float().mean())}
+        return validation_row(torch.cat(ranks).cpu().numpy())
 
 
 def by_length(examples: Examples) -> Iterable[torch.Tensor]:
@@ -271,12 +264,17 @@ def by_length(examples: Examples) -> Iterable[torch.Tensor]:
     return torch.argsort(examples.lengths, stable=True).split(SCORED) if len(examples) else ()
 
 
-def best_epoch(history: History) -> int:
-    """The first epoch (from 1) with the largest validation MRR@20; 0 without epochs."""
-    return 1 + max(range(len(history)), key=lambda e: history[e]["valid_mrr"], default=-1)
+class AdamRecommender(NeuralRecommender):
+    """A model trained by Adam."""
+
+    weight_decay: float = Field(0.0, ge=0, description="L2 penalty, added to the gradient as in Adam")
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Adam."""
+        return adam(network, self.lr, self.weight_decay)
 
 
-class EveryEventRecommender(NeuralRecommender):
+class EveryEventRecommender(AdamRecommender):
     """A model that learns whole sessions: every event with one before it is a target.
 
     The network gives ``states(batch)`` [B, L, d] after every event, and ``score(states)`` [n, n_items].

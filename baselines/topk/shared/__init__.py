@@ -1,1 +1,1 @@
-"""What the top-k rivals share."""
+"""What the top-k baselines share."""

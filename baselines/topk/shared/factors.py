@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from contracts import UserError
+from contracts.errors import NotFinite
+from contracts.finite import require_finite_values
 
 
 def create(model: Callable[..., Any], **settings: Any) -> Any:
@@ -18,10 +19,10 @@ def create(model: Callable[..., Any], **settings: Any) -> Any:
         return model(**settings)
 
 
-def fit_factors(model: Any, liked: sp.csr_matrix, method: str) -> np.ndarray:
+def fit_factors(model: Any, liked: sp.csr_matrix, method: str, hint: str) -> np.ndarray:
     """Train a model of ``implicit`` on likes; its item vectors, float32 [items, columns].
 
-    Raises UserError where the training leaves the finite numbers.
+    Raises NotFinite, with a hint what to try, where the training leaves the finite numbers.
     """
     from implicit.recommender_base import ModelFitError
 
@@ -29,5 +30,5 @@ def fit_factors(model: Any, liked: sp.csr_matrix, method: str) -> np.ndarray:
         try:
             model.fit(liked, show_progress=False)
         except ModelFitError:
-            raise UserError(f"{method}: the training diverged; expected a larger 'regularization'") from None
-    return np.asarray(model.item_factors, np.float32)
+            raise NotFinite(f"{method}: the training diverged, expected finite factors: {hint}") from None
+    return require_finite_values(np.asarray(model.item_factors, np.float32), f"{method}: item factors", hint)

@@ -1,6 +1,8 @@
-"""The dense Gram matrix X'X of sparse interactions."""
+"""The dense Gram matrix X'X of sparse interactions, and what a kernel is handed of a sparse matrix."""
 
 from __future__ import annotations
+
+from typing import NamedTuple, Self
 
 import numba
 import numpy as np
@@ -9,8 +11,28 @@ import scipy.sparse as sp
 from contracts import for_chunks
 
 
+class Compressed(NamedTuple):
+    """The rows of a CSR matrix, or the columns of a CSC one.
+
+    indptr   int32 [rows + 1]
+    indices  int32 [entries]
+    values   float [entries]
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, matrix: sp.csr_matrix | sp.csc_matrix) -> Self:
+        """The matrix's own arrays."""
+        return cls(matrix.indptr, matrix.indices, matrix.data)
+
+
 @numba.njit(cache=True, nogil=True)
-def _gram_rows(start, stop, item_ptr, users, item_values, user_ptr, items, user_values, gram):
+def _gram_rows(start, stop, by_item, by_user, gram):
+    item_ptr, users, item_values = by_item
+    user_ptr, items, user_values = by_user
     for item in range(start, stop):
         row = gram[item]
         for position in range(item_ptr[item], item_ptr[item + 1]):
@@ -26,21 +48,7 @@ def gram_matrix(liked: sp.csr_matrix, dtype: type[np.floating]) -> np.ndarray:
     Never forms the sparse product, which would need several times the memory of the dense result.
     Binary X: entries are counts, exact in float32 below 2^24 users.
     """
-    by_item = liked.tocsc()
+    by_item, by_user = Compressed.of(liked.tocsc()), Compressed.of(liked)
     gram = np.zeros((liked.shape[1], liked.shape[1]), dtype)
-
-    def fill(start: int, stop: int) -> None:
-        _gram_rows(
-            start,
-            stop,
-            by_item.indptr,
-            by_item.indices,
-            by_item.data,
-            liked.indptr,
-            liked.indices,
-            liked.data,
-            gram,
-        )
-
-    for_chunks(liked.shape[1], fill, 64)
+    for_chunks(liked.shape[1], lambda start, stop: _gram_rows(start, stop, by_item, by_user, gram), 64)
     return gram

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+
+from contracts.strict import Strict
 
 
-class Parameters(BaseModel):
+class DigitSettings(Strict):
     """The digits are as shipped with scikit-learn; there is nothing to choose."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-def write(parameters: Parameters, folder: Path) -> None:
+def write(parameters: DigitSettings, folder: Path) -> None:
     """Write digits.csv."""
     from sklearn.datasets import load_digits  # slow to import, needed only here
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from benchmark.data.generate import latent
+from contracts.strict import Strict
 
 GENRES = [
     "Action",
@@ -34,10 +35,8 @@ GENRES = [
 START = 1100000000
 
 
-class Parameters(BaseModel):
+class RatingSettings(Strict):
     """Sizes and noise. A user has two tastes on the torus and likes films near them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     users: int = Field(1200, ge=10)
@@ -51,7 +50,7 @@ class Parameters(BaseModel):
     attribute_noise: float = Field(0.1, ge=0, le=1)
 
 
-def write(parameters: Parameters, folder: Path) -> None:
+def write(parameters: RatingSettings, folder: Path) -> None:
     """Write ratings.csv, movies.csv and truth.csv."""
     p = parameters
     random = np.random.default_rng(p.seed)
@@ -65,7 +64,7 @@ def write(parameters: Parameters, folder: Path) -> None:
     )
 
 
-def _ratings(p: Parameters, world: latent.Latent, raw_ids: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
+def _ratings(p: RatingSettings, world: latent.Latent, raw_ids: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
     """``userId,movieId,rating,timestamp``: what is near a taste is watched more and liked more."""
     tastes = random.random((p.users, 2, 2))
     liking = np.maximum(*(latent.closeness(tastes[:, taste], world.positions, p.taste) for taste in (0, 1)))
@@ -85,7 +84,7 @@ def _ratings(p: Parameters, world: latent.Latent, raw_ids: np.ndarray, random: n
 
 
 def _write_movies(
-    p: Parameters, world: latent.Latent, raw_ids: np.ndarray, random: np.random.Generator, path: Path
+    p: RatingSettings, world: latent.Latent, raw_ids: np.ndarray, random: np.random.Generator, path: Path
 ) -> None:
     """``movieId,title,genres``: the two genres nearest on the torus, one of them wrong now and then."""
     centres = random.random((len(GENRES), 2))

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from benchmark.data.generate import latent
+from contracts.strict import Strict
 
 DAY = 86400
 START = 1430611200
 """2015-05-03, the first day of RetailRocket."""
 
 
-class Parameters(BaseModel):
+class SessionSettings(Strict):
     """Sizes and noise. A visit walks between near items of the torus; new items keep arriving."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     items: int = Field(800, ge=20)
@@ -37,7 +36,7 @@ class Parameters(BaseModel):
     attribute_noise: float = Field(0.1, ge=0, le=1)
 
 
-def write(parameters: Parameters, folder: Path) -> None:
+def write(parameters: SessionSettings, folder: Path) -> None:
     """Write events.csv, item_properties.csv and truth.csv."""
     random = np.random.default_rng(parameters.seed)
     world = latent.draw(random, parameters.items, parameters.clusters, parameters.spread, parameters.zipf)
@@ -53,7 +52,7 @@ def write(parameters: Parameters, folder: Path) -> None:
     )
 
 
-def _views(p: Parameters, world: latent.Latent, arrival: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
+def _views(p: SessionSettings, world: latent.Latent, arrival: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
     """All views: user, item (index), time (s), day by day, the day's sessions walking side by side."""
     homes = random.random((p.users, 2))
     near = latent.closeness(world.positions, world.positions, p.step)
@@ -82,7 +81,7 @@ def _views(p: Parameters, world: latent.Latent, arrival: np.ndarray, random: np.
 
 
 def _next_items(
-    p: Parameters, weight: np.ndarray, near: np.ndarray, walk: list[np.ndarray], random: np.random.Generator
+    p: SessionSettings, weight: np.ndarray, near: np.ndarray, walk: list[np.ndarray], random: np.random.Generator
 ) -> np.ndarray:
     current = walk[-1]
     step = latent.choose(random, weight * (near[current] + 1e-12))
@@ -110,7 +109,7 @@ def _write_events(views: pd.DataFrame, raw_ids: np.ndarray, random: np.random.Ge
 
 
 def _write_properties(
-    p: Parameters,
+    p: SessionSettings,
     world: latent.Latent,
     arrival: np.ndarray,
     raw_ids: np.ndarray,

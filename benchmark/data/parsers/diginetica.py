@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.data.parsers.csvio import DATE, INT, TEXT, read_columns
+from benchmark.data.parsers.csvio import DATE, INT, TEXT, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Edges, Parsed, SessionTable
 
@@ -26,7 +26,7 @@ def read_views(path: Path, edges: dict[str, Edges] | None = None) -> tuple[Sessi
     A session of an unknown user ('NA') is a user of its own; a missing timeframe counts as 0, as in session-rec.
     """
     types = {"sessionId": INT, "userId": INT, "itemId": INT, "timeframe": INT, "eventdate": DATE}
-    columns = read_columns(path, types, sep=";", aliases=ALIASES, nulls=["NA"], nullable=["userId", "timeframe"])
+    columns = read_columns(path, types, Layout(";", aliases=ALIASES), nulls=["NA"], nullable=["userId", "timeframe"])
     no_frame = columns["timeframe"] < 0
     times = np.where(no_frame, 0, columns["timeframe"]) / 1000 + columns["eventdate"]
     order = np.lexsort((times, columns["sessionId"]))
@@ -49,12 +49,12 @@ def _edges(folder: Path) -> dict[str, Edges]:
     edges = {}
     categories = folder / "product-categories.csv"
     if categories.exists():
-        columns = read_columns(categories, {"itemId": INT, "categoryId": INT}, sep=";")
+        columns = read_columns(categories, {"itemId": INT, "categoryId": INT}, Layout(";"))
         edges["category"] = Edges(columns["itemId"], _tokens("category", columns["categoryId"]))
     products = folder / "products.csv"
     if products.exists():
         types = {"itemId": INT, "pricelog2": INT, "product.name.tokens": TEXT}
-        columns = read_columns(products, types, sep=";")
+        columns = read_columns(products, types, Layout(";"))
         words = pd.Series(columns["product.name.tokens"], index=columns["itemId"]).str.split(",").explode()
         words = words[words != ""]
         edges["name"] = Edges(words.index.to_numpy(), words.to_numpy())
@@ -68,13 +68,13 @@ def _interactions(folder: Path) -> dict[str, Edges]:
     purchases = folder / "train-purchases.csv"
     if purchases.exists():
         types = {"sessionId": INT, "timeframe": INT, "eventdate": DATE, "itemId": INT}
-        columns = read_columns(purchases, types, sep=";", nulls=["NA"], nullable=["timeframe"])
+        columns = read_columns(purchases, types, Layout(";"), nulls=["NA"], nullable=["timeframe"])
         times = columns["eventdate"] + np.maximum(columns["timeframe"], 0) / 1000
         edges["purchase"] = Edges.shared(columns["itemId"], columns["sessionId"], times)
     queries = folder / "train-queries.csv"
     if queries.exists():
         types = {"queryId": INT, "timeframe": INT, "eventdate": DATE, "items": TEXT}
-        columns = read_columns(queries, types, sep=";", nulls=["NA"], nullable=["timeframe"])
+        columns = read_columns(queries, types, Layout(";"), nulls=["NA"], nullable=["timeframe"])
         times = columns["eventdate"] + np.maximum(columns["timeframe"], 0) / 1000
         shown = pd.Series(columns["items"]).str.split(",").explode()
         shown = shown[shown.str.fullmatch(r"\d+")]

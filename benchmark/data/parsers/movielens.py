@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.data.parsers.csvio import FLOAT, INT, TEXT, read_columns
+from benchmark.data.parsers.csvio import FLOAT, INT, TEXT, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Edges, Parsed, RatingTable
 from contracts import UserError
@@ -20,10 +20,10 @@ def parse_inter(dataset: Dataset, folder: Path) -> Parsed:
     """ML-100K as RecBole ships it: tab separated, typed headers such as ``user_id:token``."""
     path = folder / dataset.options["ratings"]
     spellings = {"user_id:token": "user", "item_id:token": "item", "rating:float": "rating", "timestamp:float": "time"}
-    ratings = read_columns(path, RATING, sep="\t", aliases=spellings)
+    ratings = read_columns(path, RATING, Layout("\t", aliases=spellings))
     spellings = {"item_id:token": "item", "movie_title:token_seq": "title", "class:token_seq": "genres"}
     films = read_columns(
-        folder / dataset.options["items"], FILM, sep="\t", aliases=spellings, encoding="latin1", quotes=False
+        folder / dataset.options["items"], FILM, Layout("\t", aliases=spellings, encoding="latin1", quotes=False)
     )
     return _parsed(path, ratings, films, " ")
 
@@ -32,8 +32,8 @@ def parse_csv(dataset: Dataset, folder: Path) -> Parsed:
     """ML-20M: ``userId,movieId,rating,timestamp`` and ``movieId,title,genres``."""
     path = folder / "ratings.csv"
     spellings = {"userId": "user", "movieId": "item", "timestamp": "time"}
-    ratings = read_columns(path, RATING, aliases=spellings)
-    films = read_columns(folder / "movies.csv", FILM, aliases={"movieId": "item"})
+    ratings = read_columns(path, RATING, Layout(aliases=spellings))
+    films = read_columns(folder / "movies.csv", FILM, Layout(aliases={"movieId": "item"}))
     return _parsed(path, ratings, films, "|")
 
 
@@ -51,11 +51,14 @@ def check_ratings(ratings: np.ndarray, path: Path, low: float = 0.5, high: float
         raise UserError(f"{path}: data row {bad[0] + 1}: expected a rating of {low} to {high}, found {ratings[bad[0]]}")
 
 
-def drop_duplicates(users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Mask of rows kept: the last rating a user gave to an item."""
+def drop_duplicates(users: np.ndarray, items: np.ndarray, times: np.ndarray | None) -> np.ndarray:
+    """Mask of rows kept: the latest rating a user gave to an item; without times, and at equal ones, the last row."""
+    keep = np.ones(len(users), bool)
     if _all_differ(users, items):
-        return np.ones(len(users), bool)
-    return ~pd.DataFrame({"u": users, "i": items}).duplicated(keep="last").to_numpy()
+        return keep
+    order = np.arange(len(users)) if times is None else np.argsort(times, kind="stable")
+    keep[order] = ~pd.DataFrame({"u": users[order], "i": items[order]}).duplicated(keep="last").to_numpy()
+    return keep
 
 
 def _all_differ(users: np.ndarray, items: np.ndarray) -> bool:
@@ -73,7 +76,7 @@ def _all_differ(users: np.ndarray, items: np.ndarray) -> bool:
 
 def _parsed(path: Path, ratings: dict[str, np.ndarray], films: dict[str, np.ndarray], sep: str) -> Parsed:
     check_ratings(ratings["rating"], path)
-    keep = drop_duplicates(ratings["user"], ratings["item"])
+    keep = drop_duplicates(ratings["user"], ratings["item"], ratings["time"])
     if not keep.all():
         ratings = {name: column[keep] for name, column in ratings.items()}
     table = RatingTable(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from benchmark.data.parsers.csvio import INT, read_columns
+from benchmark.data.parsers.csvio import INT, Layout, read_columns
 from benchmark.data.parsers.movielens import check_ratings, genre_edges
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Parsed, RatingTable
@@ -20,7 +20,7 @@ FOLDS = 5
 def parse(dataset: Dataset, folder: Path) -> Parsed:
     """All ratings in the original row order; NCF's test pairs and negatives under ``extra``."""
     folds = [
-        read_columns(folder / f"test_1m{fold}.dat", dict.fromkeys(HEADER, INT), header=HEADER)
+        read_columns(folder / f"test_1m{fold}.dat", dict.fromkeys(HEADER, INT), Layout(header=HEADER))
         for fold in range(1, FOLDS + 1)
     ]
     frame = pd.concat([pd.DataFrame(fold) for fold in folds], ignore_index=True)
@@ -67,7 +67,7 @@ def read_ncf(folder: Path, items: np.ndarray) -> dict[str, np.ndarray]:
     """
     path = folder / "ncf_ml-1m.test.rating"
     header = ("user", "item", "rating", "time")
-    test = read_columns(path, {"user": INT, "item": INT}, sep="\t", header=header)
+    test = read_columns(path, {"user": INT, "item": INT}, Layout("\t", header=header))
     path = folder / "ncf_ml-1m.test.negative"
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     if len(rows) != len(test["user"]):

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from benchmark.data.parsers.movielens import check_ratings
+from benchmark.data.parsers.csvio import in_words
+from benchmark.data.parsers.movielens import check_ratings, drop_duplicates
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Parsed, RatingTable
 from contracts import UserError
-from contracts.progress import progress
+from contracts.runtime.progress import progress
 
 FILMS = 17770
 TYPES = {"user": pa.int32(), "rating": pa.int8(), "date": pa.date32()}
@@ -33,7 +34,8 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
                     stream = tar.extractfile(entry)
                     assert stream is not None
                     film = _read_film(path, entry.name, stream.read())
-                    parts.append(tuple(column[_last_of_each(film[0])] for column in film))
+                    keep = _latest_of_each(film[0], film[3])
+                    parts.append(tuple(column[keep] for column in film))
                     dropped += len(film[0]) - len(parts[-1][0])
                     advance()
     except tarfile.TarError as error:
@@ -49,10 +51,11 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     return Parsed(table, counts=counts)
 
 
-def _last_of_each(users: np.ndarray) -> np.ndarray | slice:
-    """The rows of a film to keep: the last rating of each user, as in MovieLens; in file order."""
-    distinct, last = np.unique(users[::-1], return_index=True)
-    return slice(None) if len(distinct) == len(users) else np.sort(len(users) - 1 - last)
+def _latest_of_each(users: np.ndarray, days: np.ndarray) -> np.ndarray | slice:
+    """The rows of a film to keep: the latest rating of each user, as in MovieLens; in file order."""
+    if len(np.unique(users)) == len(users):
+        return slice(None)
+    return drop_duplicates(users, np.zeros_like(users), days)
 
 
 def _read_film(path: Path, name: str, content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -67,7 +70,7 @@ def _read_film(path: Path, name: str, content: bytes) -> tuple[np.ndarray, np.nd
             convert_options=pacsv.ConvertOptions(column_types=TYPES),
         )
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {name}: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{path}: {name}: {in_words(str(error), list(TYPES), 0)}") from None
     for column in TYPES:
         if table.column(column).null_count:
             raise UserError(f"{path}: {name}: column '{column}': expected a value, found an empty field")

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.data.parsers.csvio import FLOAT, INT, read_columns
+from benchmark.data.parsers.csvio import FLOAT, INT, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Edges, Parsed, SessionTable
 from contracts import UserError
@@ -19,7 +19,7 @@ def parse_csv(dataset: Dataset, folder: Path) -> Parsed:
     """Tab separated ``SessionId UserId ItemId ArtistId Time`` in any column order; sorted by session and time."""
     path = folder / dataset.options["events"]
     types = {"SessionId": INT, "UserId": INT, "ItemId": INT, "ArtistId": INT, "Time": FLOAT}
-    columns = read_columns(path, types, sep="\t", optional=["UserId", "ArtistId"])
+    columns = read_columns(path, types, Layout("\t"), optional=["UserId", "ArtistId"])
     if "playlists" not in dataset.options:
         return _sorted(columns)
     playlists, counts = read_playlists(folder / dataset.options["playlists"], np.unique(columns["ItemId"]))
@@ -40,15 +40,15 @@ def read_playlists(path: Path, items: np.ndarray) -> tuple[Edges, dict[str, int]
             fields = line.rstrip("\r\n").split("\t")
             try:
                 name, identity, time = fields[0], int(fields[1]), float(fields[2])
-                found = [int(track["id"]) for track in json.loads(fields[-1])["objects"] if track]
+                ids = [int(track["id"]) for track in json.loads(fields[-1])["objects"] if track]
             except (ValueError, KeyError, TypeError, IndexError):
                 name = ""
             if name != "playlist" or len(fields) != 5:
                 expected = "expected playlist, id, time and two JSON objects, separated by tabs"
                 raise UserError(f"{path}: line {number}: {expected}, found {line.strip()[:60]!r}")
-            tracks += found
-            lists += [identity] * len(found)
-            times += [time] * len(found)
+            tracks += ids
+            lists += [identity] * len(ids)
+            times += [time] * len(ids)
     entries = np.array(tracks, np.int64)
     known = np.isin(entries, items)
     if not known.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from benchmark.data.parsers.csvio import FLOAT, INT, read_columns
+from benchmark.data.parsers.csvio import FLOAT, INT, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Parsed, SessionTable
 
@@ -13,7 +13,7 @@ from benchmark.data.tables import Parsed, SessionTable
 def read_events(path: Path) -> SessionTable:
     """One file of session-rec; raises UserError naming the file and the bad column or row."""
     types = {"SessionId": INT, "ItemId": INT, "Time": FLOAT, "UserId": INT}
-    columns = read_columns(path, types, sep="\t", optional=["UserId"])
+    columns = read_columns(path, types, Layout("\t"), optional=["UserId"])
     groups = {"user": columns["UserId"]} if "UserId" in columns else None
     return SessionTable.from_columns(columns["SessionId"], columns["ItemId"], columns["Time"], groups)
 
@@ -25,6 +25,6 @@ def _pair(train: Path, test: Path) -> tuple[SessionTable, SessionTable]:
 def parse(dataset: Dataset, folder: Path) -> Parsed:
     """Published pairs of files; option ``pairs``: split -> [train file, test file]."""
     pairs = dataset.options["pairs"]
-    given = {split: partial(_pair, folder / train, folder / test) for split, (train, test) in pairs.items()}
+    published = {split: partial(_pair, folder / train, folder / test) for split, (train, test) in pairs.items()}
     table = read_events(folder / pairs[dataset.default_split][0])
-    return Parsed(table, given, {"rows": len(table)})
+    return Parsed(table, published, {"rows": len(table)})

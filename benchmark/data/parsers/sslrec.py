@@ -40,14 +40,14 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     users = np.concatenate([bought.row, rows]).astype(np.int64)
     items = np.concatenate([bought.col, columns]).astype(np.int64)
     table = RatingTable(users, items, np.full(len(users), PURCHASE, np.float32), None, edges)
-    given: dict[str, Array] = {
+    published: dict[str, Array] = {
         "users": rows,
         "items": columns,
         "catalogue": np.arange(train.shape[1]),
         "further": np.array([*further]),
     }
     counts = {"purchases": bought.nnz, "held-out purchases": len(rows), **{n: m.nnz for n, m in further.items()}}
-    return Parsed(table, counts=counts, times="none", extra={"leave-one-out": given})
+    return Parsed(table, counts=counts, times="none", extra={"leave-one-out": published})
 
 
 def _read(path: Path, shape: tuple[int, int] | None) -> sp.csr_matrix:

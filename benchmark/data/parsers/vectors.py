@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.parsers.csvio import FLOAT, INT, read_columns
+from benchmark.data.parsers.csvio import FLOAT, INT, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Parsed, VectorTable
 from contracts import UserError
@@ -44,11 +44,9 @@ def read_idx(path: Path) -> np.ndarray:
         raise UserError(f"{path}: expected an IDX file of bytes, found a header {content[:4].hex()}")
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", dimensions, offset=4).astype(int)
-    found = len(content) - 4 - 4 * dimensions
-    if found != np.prod(shape):
-        raise UserError(
-            f"{path}: expected {np.prod(shape)} values for the shape {tuple(shape.tolist())}, found {found}"
-        )
+    size = len(content) - 4 - 4 * dimensions
+    if size != np.prod(shape):
+        raise UserError(f"{path}: expected {np.prod(shape)} values for the shape {tuple(shape.tolist())}, found {size}")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
@@ -74,10 +72,10 @@ def parse_glove(dataset: Dataset, folder: Path) -> Parsed:
 def parse_shuttle(dataset: Dataset, folder: Path) -> Parsed:
     """Comma separated columns without a header, and the exact density ``density,row`` of every row."""
     columns = [f"c{column}" for column in range(dataset.options["dimensions"])]
-    points = read_columns(folder / "shuttle.csv", dict.fromkeys(columns, FLOAT), header=columns)
+    points = read_columns(folder / "shuttle.csv", dict.fromkeys(columns, FLOAT), Layout(header=columns))
     vectors = np.stack([points[name] for name in columns], axis=1).astype(np.float32)
     path = folder / "shuttle_gaussian.txt"
-    truth = read_columns(path, {"density": FLOAT, "row": INT}, header=["density", "row"])
+    truth = read_columns(path, {"density": FLOAT, "row": INT}, Layout(header=["density", "row"]))
     if not np.array_equal(np.sort(truth["row"]), np.arange(len(vectors))):
         raise UserError(f"{path}: expected the density of each of the {len(vectors)} rows once")
     density = np.empty(len(vectors))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.parsers.csvio import INT, TEXT, TIME, read_columns
+from benchmark.data.parsers.csvio import INT, TEXT, TIME, Layout, read_columns
 from benchmark.data.registry import Dataset
 from benchmark.data.tables import Edges, Parsed, SessionTable, factorize
 
@@ -23,13 +23,15 @@ def parse(dataset: Dataset, folder: Path) -> Parsed:
     wanted = {"session": INT, "time": TIME, "item": INT}
     if dataset.options.get("categories"):
         wanted["category"] = TEXT
-    columns = read_columns(path, wanted, header=HEADER)
+    columns = read_columns(path, wanted, Layout(header=HEADER))
     backwards = int(((np.diff(columns["time"]) < 0) & (np.diff(columns["session"]) == 0)).sum())
     edges = {}
     if "category" in columns:
         edges["category"] = _categories(columns["item"], columns.pop("category"), columns["time"])
     if dataset.options.get("interactions"):
-        buys = read_columns(folder / "yoochoose-buys.dat", {"session": INT, "time": TIME, "item": INT}, header=BUYS)
+        buys = read_columns(
+            folder / "yoochoose-buys.dat", {"session": INT, "time": TIME, "item": INT}, Layout(header=BUYS)
+        )
         edges["purchase"] = Edges.shared(buys["item"], buys["session"], buys["time"])
     rows = len(columns["item"])
     table = SessionTable.from_columns(columns.pop("session"), columns.pop("item"), columns.pop("time"), edges=edges)

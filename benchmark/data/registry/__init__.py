@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from benchmark.data.root import data_root
+from benchmark.data.swap import heal
 from contracts import UserError
+from contracts.errors import invalid
+from contracts.strict import Strict
 
 FOLDER = Path(__file__).parent
 
@@ -41,10 +44,8 @@ ALIASES = {
 """Spellings of the published files -> the name used here (compared in lower case)."""
 
 
-class File(BaseModel):
+class File(Strict):
     """One raw file. ``unpack`` lists the members to take out of an archive, by base name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     urls: tuple[str, ...] = ()
@@ -55,7 +56,16 @@ class File(BaseModel):
     unpack: tuple[str, ...] = ()
 
 
-class Dataset(BaseModel):
+class Offers(Strict):
+    """What methods may ask of a data set besides its events; ``emde data prepare`` fails where one of it is missing."""
+
+    groups: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    dislikes: bool = False
+    times: Literal["real", "approximate", "order"] = "real"
+
+
+class Dataset(Strict):
     """One data set: identity, source, terms, parser, splits and expected statistics.
 
     splits: those of the default protocol; several are time slices, and published numbers their mean.
@@ -63,8 +73,6 @@ class Dataset(BaseModel):
     expected: ``raw`` or a split name -> statistic (dotted, such as ``train.events``) -> value.
     tolerance: relative difference allowed between an expected value and the one counted.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     kind: Literal["session", "topk", "vectors"]
@@ -75,10 +83,10 @@ class Dataset(BaseModel):
     files: tuple[File, ...] = ()
     source: str | None = Field(None, description="data set whose prepared train part this one is made from")
     parser: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     splits: tuple[str, ...] = ()
     more_splits: tuple[str, ...] = ()
-    expected: dict[str, dict[str, int | float | str]] = {}
+    expected: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     tolerance: float = Field(0.0, ge=0)
     comparable: Literal["paper", "public", "generated"]
     approximate: str | None = Field(None, description="what is approximate, shown in every table")
@@ -86,6 +94,7 @@ class Dataset(BaseModel):
     manual: str | None = Field(None, description="page and steps where a source needs a person")
     generator: str | None = None
     paper: str = Field("", description="what the paper took from it")
+    offers: Offers | None = Field(None, description="what methods may ask of it; None: known once it is prepared")
 
     @property
     def default_split(self) -> str:
@@ -105,9 +114,7 @@ def _read(path: Path) -> Dataset:
     try:
         return Dataset(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: field '{field}': {first['msg']}, found {first.get('input')!r}") from None
+        raise invalid(str(path), error, "field") from None
 
 
 @cache
@@ -127,6 +134,7 @@ def entry_folder(name: str) -> Path:
 
 
 def _known() -> dict[str, Dataset]:
+    heal()
     own = [_read(path) for path in sorted(user_folder().glob("*.yaml"))]
     return _built_in() | {dataset.name: dataset for dataset in own}
 

@@ -8,13 +8,26 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from benchmark.data.registry import Dataset
 from benchmark.data.tables import Array, RatingTable
 
 POSITIVE = 4.0
+"""The least rating that is a positive, where a data set's option ``positive`` says nothing else."""
 MIN_POSITIVES = 5
 HOLDOUT = 0.2
 SEED = 98765
 """Seed of the framework; every draw starts again from it."""
+
+
+def threshold(dataset: Dataset) -> float:
+    """The least rating that is a positive."""
+    return float(dataset.options.get("positive", POSITIVE))
+
+
+def positives_are(dataset: Dataset) -> str:
+    """What a positive is, in words; own data may have no ratings."""
+    every = "rating" not in dataset.options.get("columns", {"rating": ""})
+    return "every row" if every else f"rating >= {threshold(dataset)}"
 
 
 @dataclass(frozen=True)
@@ -29,20 +42,20 @@ class Ratings:
 
 def codes(column: Array) -> tuple[Array, Array]:
     """Index of each value among the distinct ones, ascending; and these."""
-    found, ids = pd.factorize(column)
+    appearance, ids = pd.factorize(column)
     ids = np.asarray(ids)
     order = np.argsort(ids, kind="stable")
     rank = np.empty(len(ids), np.int32)
     rank[order] = np.arange(len(ids), dtype=np.int32)
-    return rank[found], ids[order]
+    return rank[appearance], ids[order]
 
 
-def to_matrices(table: RatingTable, rows: Array | None = None) -> Ratings:
-    """Users with at least five positives; liked = rating >= 4, disliked = rating < 4.
+def to_matrices(table: RatingTable, rows: Array | None = None, least: float = POSITIVE) -> Ratings:
+    """Users with at least five positives; liked = rating >= least, disliked = rating < least.
 
     rows: mask of the ratings to use (all by default).
     """
-    positive = table.ratings >= POSITIVE
+    positive = table.ratings >= least
     users, user_ids = codes(table.users)
     items, item_ids = codes(table.items)
     used = np.ones(len(table), bool) if rows is None else rows

@@ -19,6 +19,7 @@ from benchmark.data.splits.slicing import (
 )
 from benchmark.data.splits.types import SplitData, attribute_columns
 from benchmark.data.tables import Parsed, SessionTable, factorize
+from contracts import UserError
 
 VALID_FRACTION = 0.1
 """Share of train sessions that validate where only the order of events is known."""
@@ -27,8 +28,8 @@ VALID_FRACTION = 0.1
 def session_splits(dataset: Dataset, parsed: Parsed, table: SessionTable) -> Iterator[SplitData]:
     """Every split of a session data set with its ``:valid`` twin."""
     wanted = dataset.splits + dataset.more_splits
-    given = [split for split in wanted if split in parsed.given]
-    for split in given:
+    published = [split for split in wanted if split in parsed.given]
+    for split in published:
         yield from _with_valid(dataset, parsed, split, parsed.given[split]())
     sliced = [split for split in wanted if split not in parsed.given]
     if sliced:
@@ -48,12 +49,15 @@ def _with_valid(dataset: Dataset, parsed: Parsed, split: str, pair: Pair) -> Ite
         held_out = hold_out_last_sessions(pair[0], VALID_FRACTION, unseen)
     else:
         held_out = hold_out_last_days(pair[0], valid_days(dataset, split in parsed.given), unseen)
+    for part, table in zip(("train", "validation"), held_out, strict=True):
+        if not len(table):
+            raise UserError(f"split '{valid}': expected train and validation sessions, found no {part} session")
     yield session_split(dataset, parsed, valid, held_out)
 
 
-def valid_days(dataset: Dataset, given: bool) -> float:
+def valid_days(dataset: Dataset, published: bool) -> float:
     """Days at the end of train that validate: as many as the test has."""
-    return dataset.options["valid_days"] if given else dataset.options["slices"]["test_days"]
+    return dataset.options["valid_days"] if published else dataset.options["slices"]["test_days"]
 
 
 def session_split(dataset: Dataset, parsed: Parsed, name: str, pair: Pair) -> SplitData:
@@ -73,20 +77,25 @@ def session_split(dataset: Dataset, parsed: Parsed, name: str, pair: Pair) -> Sp
     }
     columns |= _groups(train, test)
     attributes, widths = attribute_columns(train.edges, train.item_ids, train.times.max())
+    values = {name: edges.ever for name, edges in train.edges.items()}
+    at_any_time = {name: edges for name, edges in values.items() if edges is not None}
+    ever, ever_widths = attribute_columns(at_any_time, train.item_ids, None, "ever_")
     meta: dict[str, Any] = {
         "protocol": _protocol(dataset, parsed, name),
         "times": parsed.times,
         "min_prefix": dataset.options.get("min_prefix", 1) if _is_given(parsed, name) else 1,
         "groups": sorted(train.groups),
         "attributes": widths,
+        "ever": ever_widths,
+        "step_seconds": parsed.step_seconds,
         "observed": {"test.unseen_items": int((positions < 0).sum())},
     }
-    return SplitData(name, columns | attributes, train.item_ids, train.item_names, meta)
+    return SplitData(name, columns | attributes | ever, train.item_ids, train.item_names, meta)
 
 
 def _protocol(dataset: Dataset, parsed: Parsed, name: str) -> dict[str, Any]:
-    given = _is_given(parsed, name)
-    if given:
+    published = _is_given(parsed, name)
+    if published:
         rule: dict[str, Any] = {"name": dataset.options.get("protocol", "session-rec"), "split": "published files"}
     else:
         rule = {"name": "session-rec", "split": "slices", **Slicing(**dataset.options["slices"]).model_dump()}
@@ -96,7 +105,7 @@ def _protocol(dataset: Dataset, parsed: Parsed, name: str) -> dict[str, Any]:
         rule["valid"] = (
             f"last {VALID_FRACTION:.0%} of the train sessions in file order"
             if parsed.times == "order"
-            else f"train sessions that end in the last {valid_days(dataset, given):g} days"
+            else f"train sessions that end in the last {valid_days(dataset, published):g} days"
         )
     return rule
 

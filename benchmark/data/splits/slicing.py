@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from benchmark.data.tables import SessionTable
 from contracts import UserError
+from contracts.strict import Strict
 
 DAY = 86400.0
 Pair = tuple[SessionTable, SessionTable]
 
 
-class Slicing(BaseModel):
+class Slicing(Strict):
     """Parameters of session-rec's sliding windows. Days are spans of 24 h from the first event."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_support: int = Field(5, ge=1, description="events an item needs in the whole data")
     min_length: int = Field(2, ge=1, description="events a session needs after that")

@@ -13,7 +13,6 @@ from benchmark.data.registry import Dataset
 from benchmark.data.splits.ratings import (
     HOLDOUT,
     MIN_POSITIVES,
-    POSITIVE,
     SEED,
     Ratings,
     binary,
@@ -21,16 +20,22 @@ from benchmark.data.splits.ratings import (
     hold_out,
     hold_out_one,
     items_of,
+    positives_are,
+    threshold,
     to_matrices,
 )
 from benchmark.data.splits.types import SplitData, attribute_columns, csr_columns
 from benchmark.data.tables import Array, Edges, Parsed, RatingTable
+from benchmark.data.titles import ATTRIBUTE, title_tokens
 from contracts import UserError
 
 HISTORY = 0.8
 """Share of the positives, oldest first, that is history in the temporal split."""
 
-RULE = {"positive": f"rating >= {POSITIVE}", "min_positives": MIN_POSITIVES, "holdout": HOLDOUT, "seed": SEED}
+
+def rule(dataset: Dataset) -> dict[str, Any]:
+    """What the splits made here have in common, for split.json."""
+    return {"positive": positives_are(dataset), "min_positives": MIN_POSITIVES, "holdout": HOLDOUT, "seed": SEED}
 
 
 def topk_splits(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
@@ -44,12 +49,13 @@ def topk_splits(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterato
 
 def cold_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
     """Test users are unknown to the model but for their fold-in; validation users tune it."""
-    ratings = to_matrices(table)
+    ratings = to_matrices(table, least=threshold(dataset))
     held_out = dataset.options["heldout_users"]
     users = len(ratings.user_ids)
     if users <= 2 * held_out:
         raise UserError(
-            f"{dataset.name}: expected more than {2 * held_out} users with {MIN_POSITIVES} positives, found {users}"
+            f"{dataset.name}: expected more than {2 * held_out} users ({held_out} to test, {held_out} to tune) with "
+            f"{MIN_POSITIVES} positives, found {users}; {positives_in(dataset, table)}"
         )
     order = np.random.RandomState(SEED).permutation(users)
     train = np.sort(order[: users - 2 * held_out])
@@ -58,7 +64,7 @@ def cold_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[
         "cold-user": np.sort(order[users - held_out :]),
         "cold-user:valid": np.sort(order[users - 2 * held_out : users - held_out]),
     }
-    protocol = {"name": "cold-user", "heldout_users": held_out, **RULE}
+    protocol = {"name": "cold-user", "heldout_users": held_out, **rule(dataset)}
     surviving = {"users": users, "positives": int(ratings.liked.nnz), "items": len(items_of(ratings.liked))}
     observed = {f"surviving.{name}": count for name, count in surviving.items()}
     for name, test in parts.items():
@@ -67,6 +73,11 @@ def cold_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[
             "train_user_ids": ratings.user_ids[train],
         }
         foldin, heldout = hold_out(ratings.liked[test][:, items])
+        if not heldout.nnz:
+            raise UserError(
+                f"split '{name}': expected users with {MIN_POSITIVES} positives among the items of the train users, "
+                f"found none in {len(test)}"
+            )
         yield _split(
             table,
             name,
@@ -80,11 +91,24 @@ def cold_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[
         )
 
 
+def positives_in(dataset: Dataset, table: RatingTable) -> str:
+    """What a positive is, and what the ratings are: for a message."""
+    columns = dataset.options.get("columns", {"rating": "rating"})
+    if "rating" not in columns:
+        return f"no column of ratings: every row is a positive, {len(table)} user-item pairs"
+    least, ratings = threshold(dataset), table.ratings
+    positives = f"{int((ratings >= least).sum())} of {len(table)}"
+    return (
+        f"column '{columns['rating']}': rating >= {least:g} is a positive (--positive), {positives}; "
+        f"lowest rating found: {ratings.min():g}, highest: {ratings.max():g}"
+    )
+
+
 def per_user(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[SplitData]:
     """80/20 of every user's positives; validation: 80/20 of the 80."""
-    ratings = to_matrices(table)
+    ratings = to_matrices(table, least=threshold(dataset))
     foldin, heldout = hold_out(ratings.liked)
-    protocol = {"name": "per-user", **RULE}
+    protocol = {"name": "per-user", **rule(dataset)}
     yield _same_users(table, "per-user", ratings, foldin, heldout, protocol)
     yield _same_users(table, "per-user:valid", ratings, *hold_out(foldin), protocol)
 
@@ -93,18 +117,20 @@ def temporal(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Iterator[S
     """History before a moment, several targets after it; validation: the same inside the history."""
     if table.times is None:
         raise UserError(f"{dataset.name}: a temporal split needs rating times, found none")
-    rows = np.ones(len(table), bool)
+    rows, positive = np.ones(len(table), bool), table.ratings >= threshold(dataset)
     for name in ("temporal", "temporal:valid"):
-        times = np.sort(table.times[rows & (table.ratings >= POSITIVE)])
+        times = np.sort(table.times[rows & positive])
+        if not len(times):
+            raise UserError(f"split '{name}': expected positives with a time, found none")
         moment = times[int(HISTORY * len(times))]
         before = rows & (table.times < moment)
-        ratings = to_matrices(table, before)
+        ratings = to_matrices(table, before, threshold(dataset))
         known = {user: row for row, user in enumerate(ratings.user_ids.tolist())}
-        later = rows & (table.times >= moment) & (table.ratings >= POSITIVE)
+        later = rows & (table.times >= moment) & positive
         users = np.array([known.get(user, -1) for user in table.users[later].tolist()], np.int64)
         items = np.searchsorted(ratings.item_ids, table.items[later])
         heldout = binary(users[users >= 0], items[users >= 0], ratings.liked.shape)
-        protocol = {"name": "temporal", "history": HISTORY, "moment": float(moment), **RULE}
+        protocol = {"name": "temporal", "history": HISTORY, "moment": float(moment), **rule(dataset)}
         yield _same_users(table, name, ratings, ratings.liked, heldout, protocol)
         rows = before
 
@@ -115,18 +141,18 @@ def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Itera
     The parser gives under ``extra``: users, items; negatives [n, 99] where only these are ranked (NCF); catalogue
     where it is more than the rated items; further, the attributes whose tokens are users (views, carts).
     """
-    given = parsed.extra["leave-one-out"]
+    published = parsed.extra["leave-one-out"]
     users, user_ids = codes(table.users)
-    item_ids = given.get("catalogue", np.unique(table.items))
+    item_ids = published.get("catalogue", np.unique(table.items))
     items = np.searchsorted(item_ids, table.items)
     shape = (len(user_ids), len(item_ids))
-    rows = np.searchsorted(user_ids, given["users"])
-    targets = np.searchsorted(item_ids, given["items"])
+    rows = np.searchsorted(user_ids, published["users"])
+    targets = np.searchsorted(item_ids, published["items"])
     heldout = binary(rows, targets, shape)
     everything = binary(users, items, shape)
     train = (everything - heldout).tocsr()
     train.eliminate_zeros()
-    ranked = "1 + 99, published" if "negatives" in given else "all items"
+    ranked = "1 + 99, published" if "negatives" in published else "all items"
     protocol: dict[str, Any] = {"name": "leave-one-out", "positive": "every rating", "candidates": ranked}
     tuning = {**protocol, "candidates": "all items", "seed": SEED}
     rest, valid = hold_out_one(train)
@@ -136,12 +162,12 @@ def leave_one_out(dataset: Dataset, parsed: Parsed, table: RatingTable) -> Itera
     ):
         columns = _matrices("train", known, None) | _matrices("profile", known, None)
         columns |= csr_columns("heldout", target) | {"train_user_ids": user_ids, "user_ids": user_ids}
-        if name == "leave-one-out" and "negatives" in given:
-            negatives = np.searchsorted(item_ids, given["negatives"])
+        if name == "leave-one-out" and "negatives" in published:
+            negatives = np.searchsorted(item_ids, published["negatives"])
             both = np.column_stack([targets, negatives])
             candidates = binary(np.repeat(rows, both.shape[1]), both.ravel(), shape)
             columns |= csr_columns("candidates", candidates)
-        further = given.get("further", np.array([], str)).tolist()
+        further = published.get("further", np.array([], str)).tolist()
         edges = {
             key: _without(value, user_ids, item_ids, target) for key, value in table.edges.items() if key in further
         }
@@ -198,5 +224,8 @@ def _split(
     names = None
     if table.names is not None:
         names = np.array([table.names.get(item, "") for item in item_ids.tolist()], dtype=object)
+        words = title_tokens(names)
+        attributes |= csr_columns(f"attribute_{ATTRIBUTE}", words)
+        widths[ATTRIBUTE] = words.shape[1]
     meta = {"protocol": protocol, "attributes": widths, "observed": observed or {}}
     return SplitData(name, columns | attributes, item_ids, names, meta)

@@ -30,7 +30,7 @@ def csr_columns(name: str, matrix: sp.csr_matrix) -> dict[str, np.ndarray]:
 
 
 def attribute_columns(
-    edges: Mapping[str, Edges], item_ids: np.ndarray, moment: float | None
+    edges: Mapping[str, Edges], item_ids: np.ndarray, moment: float | None, prefix: str = "attribute_"
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Attributes of the catalogue as CSR columns [items, tokens]; also name -> number of tokens.
 
@@ -46,7 +46,7 @@ def attribute_columns(
         shape = (len(item_ids), len(tokens))
         matrix = sp.csr_matrix((np.ones(len(codes), np.float32), (rows[rows >= 0], codes)), shape=shape)
         matrix.sum_duplicates()
-        columns |= csr_columns(f"attribute_{name}", matrix)
-        columns[f"attribute_{name}_tokens"] = np.asarray(tokens).astype(str)
+        columns |= csr_columns(f"{prefix}{name}", matrix)
+        columns[f"{prefix}{name}_tokens"] = np.asarray(tokens).astype(str)
         widths[name] = len(tokens)
     return columns, widths

@@ -1,25 +1,25 @@
-"""The ablation grid as declared in params.yaml: base models, cells that change one thing, factors that compare."""
+"""The ablation grid of params/ablations.yaml: base models, cells that change one thing, factors that compare."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from contracts import UserError
+from benchmark.protocol.metric import Metric
+from contracts import RANDOM, Source, UserError
+from contracts.strict import Strict
 
 Params = dict[str, Any]
+K = 20
+METRICS = tuple(str(Metric(name, K)) for name in ("P", "MRR", "MAP", "R", "HR"))
+"""Of every cell: the paper's five."""
 BASE = "base"
 """The cell that changes nothing, and the name of its modalities."""
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Base(_Declared):
+class Base(Strict):
     """What every cell on one data set has in common."""
 
     method: str = "emde"
@@ -37,7 +37,7 @@ class Base(_Declared):
         return self
 
 
-class Cell(_Declared):
+class Change(Strict):
     """One change of the base model; with no training of its own where only decoders differ."""
 
     params: Params = Field(default_factory=dict)
@@ -46,24 +46,24 @@ class Cell(_Declared):
     decoders: list[str] = Field(default_factory=list, description="rank with each, same weights; default: the model's")
 
 
-class Chosen(_Declared):
+class AblationChoice(Strict):
     """Data sets and cells of a profile: every pair is trained."""
 
     data: list[str]
     cells: list[str] = Field(default_factory=list, description="default: all")
 
 
-class Grid(_Declared):
+class Grid(Strict):
     """All of it. A level is a cell, or "cell/decoder"."""
 
     base: dict[str, Base] = Field(default_factory=dict, description="data set -> what its cells share")
-    cells: dict[str, Cell] = Field(default_factory=dict)
+    cells: dict[str, Change] = Field(default_factory=dict)
     factors: dict[str, dict[str, str]] = Field(default_factory=dict, description="factor -> label -> level")
 
     @model_validator(mode="after")
     def _known(self) -> Grid:
         for cell in self.cells:
-            if not re.fullmatch(r"[\w-]+", cell):  # a stage and a key of params.yaml, where a dot would part it
+            if not re.fullmatch(r"[\w-]+", cell):  # a stage and a key, where a dot would part it
                 raise ValueError(f"cells: expected names of letters, digits, _ and -, found {cell!r}")
         for factor, levels in self.factors.items():
             for label, level in levels.items():
@@ -72,35 +72,22 @@ class Grid(_Declared):
                     raise ValueError(f"factors.{factor}.{label}: expected a cell (or cell/decoder), found {level!r}")
         return self
 
-    def of(self, data: str, cell: str) -> tuple[Base, Cell]:
+    def of(self, data: str, cell: str) -> tuple[Base, Change]:
         """Base and cell; raises UserError that lists the known names."""
         for what, name, known in (("data set", data, self.base), ("cell", cell, self.cells)):
             if name not in known:
-                raise UserError(f"ablations: unknown {what} {name!r}; params.yaml declares: {', '.join(known)}")
+                raise UserError(
+                    f"ablations: unknown {what} {name!r}; params/ablations.yaml declares: {', '.join(known)}"
+                )
         return self.base[data], self.cells[cell]
 
-    def stages(self, groups: Sequence[Chosen]) -> dict[str, dict[str, str]]:
-        """Every pair of some groups: "data--cell" -> data, cell, the keys of params.yaml that it depends on."""
-        return {
-            f"{data}--{cell}": {
-                "data": data,
-                "cell": cell,
-                "base": f"ablations.base.{data}",
-                "change": f"ablations.cells.{cell}",
-                "params": f"methods.session.{self.of(data, cell)[0].method}",
-            }
-            for group in groups
-            for data in group.data
-            for cell in group.cells or self.cells
-        }
 
-
-def parameters(base: Base, cell: Cell) -> Params:
+def parameters(base: Base, cell: Change) -> Params:
     """The model's parameters; raises UserError where the data has no such modalities."""
     if cell.modalities not in base.modalities:
         raise UserError(f"no {cell.modalities} modalities: the data offers {', '.join(base.modalities)}")
     modalities = [
-        {**modality, **cell.embedding} if modality["group"] != "random" else modality
+        {**modality, **cell.embedding} if Source.parse(modality["group"]) != RANDOM else modality
         for modality in base.modalities[cell.modalities]
     ]
     return {**base.params, **cell.params, "modalities": modalities}

@@ -7,33 +7,30 @@ A point of a space is flat: one value per name. Modalities are spread over sever
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from benchmark.data.load import SessionSplit, TopKSplit
-from contracts import UserError
+from contracts import RANDOM, Source, SourceKind, UserError
+from contracts.source import WrittenSource
+from contracts.strict import Strict
 
 Params = dict[str, Any]
-RANDOM = "random"
 JOIN = " + "
 """Between the groups of one choice of modalities: "session + random"."""
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Multiples(_Declared):
+class Multiples(Strict):
     """Choices that follow the data: multiples of its mean session length or its train's span in days."""
 
     of: Literal["mean_length", "train_days"]
     times: list[float] = Field(min_length=1)
 
 
-class Range(_Declared):
+class Range(Strict):
     """All numbers from ``low`` to ``high``: whole ones where both are; ``log``: uniform in the logarithm."""
 
     low: int | float
@@ -58,10 +55,10 @@ class Range(_Declared):
         return min(math.floor(x), int(self.high)) if self.whole else min(max(float(f"{x:.4g}"), low), high)
 
 
-class Inputs(_Declared):
+class Inputs(Strict):
     """EMDE's modalities: which groups, Cleora iterations of each that has an embedding, one dimension for all."""
 
-    groups: list[list[str]] = Field(min_length=1)
+    groups: list[list[WrittenSource]] = Field(min_length=1)
     iterations: list[int] = Field(min_length=1)
     dim: list[int] = Field(min_length=1)
 
@@ -71,28 +68,32 @@ Declared = Values | Multiples | Range | Inputs
 Space = dict[str, list[Any] | Range]
 
 
-def resolve(declared: Mapping[str, Declared], split: SessionSplit | TopKSplit, own: Params) -> Space:
+def resolve(declared: Mapping[str, Declared], split: SessionSplit | TopKSplit, lines: Sequence[Params]) -> Space:
     """The space for this data; groups that the data does not offer are left out.
 
-    own  the method's own parameters: always a point of the space, where need be as one choice more
+    lines  whole parameters that must be points of the space, where need be by one choice more: the method's own,
+           then published ones; what differs among them is searched, too
     """
     out: Space = {}
-    for name, choices in declared.items():
+    others: dict[str, Declared] = {name: [] for name in lines[0] if any(line[name] != lines[0][name] for line in lines)}
+    for name, choices in {**others, **declared}.items():
+        given = [line[name] for line in lines]
         if isinstance(choices, Inputs):
-            out |= _inputs(name, choices, split, own[name])
+            out |= _inputs(name, choices, split, given)
         elif isinstance(choices, Range):
-            if not choices.low <= own[name] <= choices.high:
-                raise UserError(f"search: {name}: expected a range that holds the method's own {own[name]}")
+            for value in given:
+                if not choices.low <= value <= choices.high:
+                    raise UserError(f"search: {name}: expected a range that holds the method's own {value}")
             out[name] = choices
         else:
             values = _multiples(choices, split) if isinstance(choices, Multiples) else choices
-            out[name] = _distinct(own[name], values)
+            out[name] = _distinct(given, values)
     return out
 
 
-def _distinct(first: Any, values: list[Any]) -> list[Any]:
-    """The declared choices, with one more where it is not among them."""
-    return list(dict.fromkeys(values if first in values else [first, *values]))
+def _distinct(given: list[Any], values: list[Any]) -> list[Any]:
+    """The declared choices, with more before them for what is not among them."""
+    return list(dict.fromkeys([*(value for value in given if value not in values), *values]))
 
 
 def _multiples(declared: Multiples, split: SessionSplit | TopKSplit) -> list[float]:
@@ -103,19 +104,24 @@ def _multiples(declared: Multiples, split: SessionSplit | TopKSplit) -> list[flo
     return [float(f"{max(times * scale, 1e-5):.4g}") for times in declared.times]
 
 
-def _inputs(name: str, declared: Inputs, split: SessionSplit | TopKSplit, own: list[Params]) -> Space:
-    known = {RANDOM, *(("session", *split.train.groups) if isinstance(split, SessionSplit) else ("user",))}
+def _inputs(name: str, declared: Inputs, split: SessionSplit | TopKSplit, given: list[list[Params]]) -> Space:
+    groups_of_data = ("session", *split.train.groups) if isinstance(split, SessionSplit) else ("user",)
+    known = {RANDOM, *map(Source.group, groups_of_data)}
     if split.train.attributes:
-        known.add("attributes")
-    mine = [modality["group"] for modality in own]
-    groups = [mine, *(choice for choice in declared.groups if set(choice) <= known and choice != mine)]
-    embedded = [modality for modality in own if modality["group"] != RANDOM]
-    out: Space = {f"{name}.groups": [JOIN.join(choice) for choice in groups]}
+        known.add(Source(SourceKind.ATTRIBUTES))
+    mine = [[Source.parse(modality["group"]) for modality in line] for line in given]
+    groups = [*mine, *(choice for choice in declared.groups if set(choice) <= known)]
+    embedded = [_embedded(line) for line in given]
+    out: Space = {f"{name}.groups": list(dict.fromkeys(JOIN.join(map(str, choice)) for choice in groups))}
     for place in range(max(len(choice) - choice.count(RANDOM) for choice in groups)):
-        first = embedded[place]["iterations"] if place < len(embedded) else declared.iterations[0]
-        out[f"{name}.iterations.{place}"] = _distinct(first, declared.iterations)
-    out[f"{name}.dim"] = _distinct(embedded[0]["dim"] if embedded else declared.dim[0], declared.dim)
+        there = [line[place]["iterations"] for line in embedded if place < len(line)]
+        out[f"{name}.iterations.{place}"] = _distinct(there, declared.iterations)
+    out[f"{name}.dim"] = _distinct([line[0]["dim"] for line in embedded if line], declared.dim)
     return out
+
+
+def _embedded(modalities: list[Params]) -> list[Params]:
+    return [modality for modality in modalities if Source.parse(modality["group"]) != RANDOM]
 
 
 def draws(space: Space, seed: int) -> Iterator[Params]:
@@ -135,7 +141,7 @@ def parameters(point: Params) -> Params:
         modalities: list[Params] = []
         place = 0
         for group in point[f"{name}.groups"].split(JOIN):
-            if group == RANDOM:
+            if Source.parse(group) == RANDOM:
                 modalities.append({"group": group})
                 continue
             iterations = point[f"{name}.iterations.{place}"]
@@ -154,7 +160,7 @@ def point_at(space: Space, params: Params) -> Params:
             out[name] = params[name]
             continue
         assert isinstance(values, list)
-        embedded = [modality for modality in params[base] if modality["group"] != RANDOM]
+        embedded = _embedded(params[base])
         kind, _, place = part.partition(".")
         if kind == "groups":
             out[name] = JOIN.join(modality["group"] for modality in params[base])

@@ -8,8 +8,8 @@ known and measured again. What has finished is never repeated.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,22 +24,25 @@ from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark import environment
 from benchmark.data.load import SessionSplit, TopKSplit
-from benchmark.methods import Kind
-from benchmark.metrics_session import hits
-from benchmark.metrics_topk import per_user
-from benchmark.points import evaluation_points
-from benchmark.run import rank_sessions, rank_users
-from benchmark.settings import Settings
-from benchmark.space import Params, Range, Space, draws, parameters, point_at
-from contracts import Recommender, UserError
+from benchmark.experiments import environment
+from benchmark.experiments.headline import HEADLINE
+from benchmark.experiments.parameters import Parameters
+from benchmark.experiments.run import rank_sessions, rank_users
+from benchmark.experiments.search.space import Params, Range, Space, draws, parameters, point_at
+from benchmark.protocol.points import points_of
+from benchmark.protocol.session_metrics import hit_rate, hits, reciprocal_rank
+from benchmark.protocol.topk_metrics import per_user
+from contracts import EpochLearner, Kind, Recommender, SessionRecommender, TopKRecommender, UserError
+from contracts.errors import NotFinite
+from contracts.runtime.json import to_json
 
 log = logging.getLogger("emde")
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 K = 20
-OBJECTIVE: dict[Kind, str] = {"session": f"MRR@{K}", "topk": f"NDCG@{K}"}
-"""What is maximised: session-rec's objective for sessions, the top-k framework's (at 20) for users."""
+COMPANION, OBJECTIVE = ({kind: names[place] for kind, names in HEADLINE.items()} for place in (0, 1))
+"""What is maximised: session-rec's objective for sessions, the top-k framework's (at 20) for users;
+and what is measured beside it."""
 STARTUP = 10
 """Random trials before TPE has enough to go by."""
 UNPRUNED = 5
@@ -52,18 +55,27 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 SamplerName = Literal["random", "tpe"]
 Split = SessionSplit | TopKSplit
+Candidates = Sequence[Params] | None
+"""Points that came up from a smaller train, best first: they alone are measured. None = points are drawn."""
+LINES = ("own parameters", "published parameters")
+"""What a method has without a search, in the order of a task's lines: measured on every rung, and never pruned."""
+PROMOTED = "promoted"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one search is about: all that a trial's value depends on but the code."""
+    """What one search is about: all that a trial's value depends on, the code by its hash in ``identity``.
 
-    settings: Settings
+    lines  the method's parameters without a search (its own, published ones): measured first, whatever they cost
+    """
+
+    settings: Parameters
     kind: Kind
     method: str
     split: Split
     fixed: Params
     space: Space
+    lines: Sequence[Params]
     identity: dict[str, Any]
 
     @property
@@ -73,8 +85,8 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The study's name in its storage: another space, split or train makes another study."""
-        text = json.dumps([self.identity, {name: repr(values) for name, values in self.space.items()}], sort_keys=True)
+        """The study's name in its storage: another space, split, train or code makes another study."""
+        text = to_json([self.identity, {name: repr(values) for name, values in self.space.items()}], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def model(self, point: Params) -> Recommender:
@@ -91,21 +103,26 @@ class Task:
 def measure(model: Recommender, split: Split) -> dict[str, float]:
     """The objective of a fitted model on a validation split, and its companion (HR or Recall)."""
     if isinstance(split, TopKSplit):
-        ranked = rank_users(model, split, K)  # type: ignore[arg-type]
+        assert isinstance(model, TopKRecommender)
+        ranked = rank_users(model, split, K)
         values = per_user(ranked.items, split.heldout, (K,))
-        return {name: float(np.nanmean(values[name])) for name in (f"NDCG@{K}", f"Recall@{K}")}
-    ranked = rank_sessions(model, split, K)  # type: ignore[arg-type]
-    rank = hits(ranked.items, evaluation_points(split.test, split.min_prefix)).next_rank
-    found = rank > 0
-    reciprocal = np.where(found, 1 / np.maximum(rank, 1), 0.0)
-    return {f"MRR@{K}": float(reciprocal.mean()), f"HR@{K}": float(found.mean())}
+        return {name: float(np.nanmean(values[name])) for name in HEADLINE["topk"]}
+    assert isinstance(model, SessionRecommender)
+    next_items = hits(rank_sessions(model, split, K).items, points_of(split))
+    both = zip(HEADLINE["session"], (hit_rate, reciprocal_rank), strict=True)
+    return {name: float(metric(next_items, K).mean()) for name, metric in both}
 
 
 class Study:
     """One search's trials in the storage at ``path``, to be continued by this process."""
 
-    def __init__(self, task: Task, path: Path, sampler: SamplerName, seed: int) -> None:
-        self.task, self.path, self.sampler, self.seed = task, path, sampler, seed
+    def __init__(
+        self, task: Task, path: Path, sampler: SamplerName, seed: int, candidates: Candidates = None,
+        cap: float = math.inf,
+    ) -> None:  # fmt: skip
+        """cap: processor seconds after which no other trial begins."""
+        self.arguments = task, path, sampler, seed, candidates, cap
+        self.task, self.path, self.sampler, self.seed, self.candidates, self.cap = self.arguments
         self.code = environment.code_version()  # of what this process has loaded, whatever is checked out later
         self.distributions = {name: distribution(values) for name, values in task.space.items()}
         try:
@@ -124,8 +141,8 @@ class Study:
     def work(self, trials: int) -> int:
         """Measure until ``trials`` are finished, by us or by others; returns how many were ours."""
         measured = 0
-        while (taken := self._take(trials)) is not None:
-            trial, lock = taken
+        while (drawn := self._take(trials)) is not None:
+            trial, lock = drawn
             try:
                 self._run(trial)
             finally:
@@ -174,11 +191,7 @@ class Study:
     def _ask(self, known: Sequence[FrozenTrial]) -> optuna.Trial | None:
         """A trial that is none of the known ones; None where there is no such point left."""
         seen = {_key(trial.user_attrs["params"]) for trial in known if trial.state in (*FINISHED, TrialState.RUNNING)}
-        waiting = any(trial.state == TrialState.WAITING for trial in known)
-        if not waiting and not seen:
-            own = self.task.model({}).model_dump(mode="json")
-            self._enqueue(point_at(self.task.space, own), "own parameters")
-        elif not waiting and (self.sampler == "random" or len(seen) < STARTUP) and not self._enqueue_new(seen):
+        if not any(trial.state == TrialState.WAITING for trial in known) and not self._choose(known, seen):
             return None
         # a new sampler for every trial: what it proposes follows from the seed and the trials before, however often
         # the search was interrupted
@@ -191,6 +204,20 @@ class Study:
             trial = self.study.ask(self.distributions)
         trial.set_user_attr("params", self.task.params(trial.params))
         return trial
+
+    def _choose(self, known: Sequence[FrozenTrial], seen: set[str]) -> bool:
+        """Let the next point wait, or leave it to the sampler; False where nothing more is to be measured."""
+        points = [(point_at(self.task.space, line), what) for line, what in zip(self.task.lines, LINES, strict=False)]
+        spent = sum(trial.user_attrs.get("cpu_seconds", 0.0) for trial in known)
+        if spent < self.cap:
+            points += [(point, PROMOTED) for point in self.candidates or ()]
+        for point, what in points:
+            if _key(self.task.params(point)) not in seen:
+                self._enqueue(point, what)
+                return True
+        if self.candidates is not None or spent >= self.cap:
+            return False
+        return (self.sampler != "random" and len(seen) >= STARTUP) or self._enqueue_new(seen)
 
     def _enqueue(self, point: Params, sampler: str) -> None:
         self.study.enqueue_trial(point, user_attrs={"sampler": sampler})
@@ -207,22 +234,28 @@ class Study:
 
     def _run(self, trial: optuna.Trial) -> None:
         """Fit and measure; after every epoch of a method that has some, the trial may be pruned."""
-        task, metrics = self.task, dict[str, float]()
-        model = task.model(trial.params)
+        task, metrics = self.task, dict[str, Any]()
+        model, kept = task.model(trial.params), trial.user_attrs.get("sampler") in LINES
         started, cpu = time.perf_counter(), time.process_time()
 
         def after_epoch(epoch: int) -> None:
             metrics.update(measure(model, task.split))
             trial.report(metrics[task.objective], epoch)
-            if trial.should_prune():
+            if not kept and trial.should_prune():
                 raise optuna.TrialPruned
 
         state = TrialState.COMPLETE
         try:
-            model.watch(after_epoch).fit(task.split.train)  # type: ignore[attr-defined]
+            if isinstance(model, EpochLearner):
+                model.watch(after_epoch)
+            model.fit(task.split.train)
             metrics.update(measure(model, task.split))
         except optuna.TrialPruned:
             state = TrialState.PRUNED
+        except NotFinite as error:  # these parameters are out of range: worth nothing, and the search goes on
+            log.warning("trial %d: %s", trial.number, error)
+            state = TrialState.PRUNED
+            metrics.update(dict.fromkeys((task.objective, COMPANION[task.kind]), 0.0), trouble=str(error))
         except UserError:
             self.study.tell(trial, state=TrialState.FAIL)
             raise
@@ -241,7 +274,7 @@ class Study:
 
     def trials(self) -> list[dict[str, Any]]:
         """The finished trials in the order in which they were taken, numbered from 0."""
-        found = self.study.get_trials(deepcopy=False, states=FINISHED)
+        finished = self.study.get_trials(deepcopy=False, states=FINISHED)
         return [
             {
                 "trial": number,
@@ -250,7 +283,7 @@ class Study:
                 **trial.user_attrs,
                 "curve": {str(epoch): value for epoch, value in trial.intermediate_values.items()},
             }
-            for number, trial in enumerate(found)
+            for number, trial in enumerate(finished)
         ]
 
 
@@ -270,4 +303,4 @@ def _drop(lock: FileLock) -> None:
 
 
 def _key(params: Params) -> str:
-    return json.dumps(params, sort_keys=True)
+    return to_json(params, sort_keys=True)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 
-from benchmark.figures.style import BLUE, GREY, ORANGE, panels, styled
+from benchmark.report.figures.style import BLUE, GREY, ORANGE, log_scale, panels, styled
 
 Side = Literal["left", "center", "right"]
 BESIDE: tuple[tuple[float, Side], ...] = ((5, "left"), (-5, "right"), (0, "center"))
@@ -24,7 +24,7 @@ NAMED = 40
 
 
 @dataclass(frozen=True)
-class Priced:
+class CostPoint:
     """A method's accuracy with its 95% interval, and one cost."""
 
     label: str
@@ -34,10 +34,10 @@ class Priced:
     high: float | None = None
 
 
-def front(points: Sequence[Priced], more_is_better: bool = False) -> list[Priced]:
+def front(points: Sequence[CostPoint], more_is_better: bool = False) -> list[CostPoint]:
     """The Pareto front, cheapest first: no other point is at least as good in both and better in one."""
     sign = -1 if more_is_better else 1
-    out: list[Priced] = []
+    out: list[CostPoint] = []
     for point in sorted(points, key=lambda p: (sign * p.cost, -p.value)):
         if not out or point.value > out[-1].value:
             out.append(point)
@@ -46,7 +46,7 @@ def front(points: Sequence[Priced], more_is_better: bool = False) -> list[Priced
 
 @styled
 def accuracy_against_cost(
-    costs: Sequence[tuple[str, Sequence[Priced], bool]], metric: str, title: str, first: str | None
+    costs: Sequence[tuple[str, Sequence[CostPoint], bool]], metric: str, title: str, first: str | None
 ) -> Figure:
     """One panel per cost: (label of its axis, methods, whether more of it is better); logarithmic costs.
 
@@ -75,33 +75,33 @@ def accuracy_against_cost(
     return figure
 
 
-def _scale(axes: Axes, points: Sequence[Priced]) -> None:
+def _scale(axes: Axes, points: Sequence[CostPoint]) -> None:
     """Logarithmic where costs differ by more than a factor of ten, with numbers written out."""
     costs = [p.cost for p in points]
     if max(costs) > 10 * min(costs):
-        axes.set_xscale("log")
+        log_scale(axes, "x")
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
     axes.margins(x=0.18, y=0.1)
 
 
-def _label(axes: Axes, points: Sequence[Priced], renderer: RendererAgg) -> None:
+def _label(axes: Axes, points: Sequence[CostPoint], renderer: RendererAgg) -> None:
     """The methods' names beside their dots, where they cover neither a dot nor each other if possible."""
     scale = axes.figure.dpi / 72
     places = [axes.transData.transform((p.cost, p.value)) for p in points]
-    taken = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in places]
+    covered = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in places]
     for p, (x, y) in sorted(zip(points, places, strict=True), key=lambda pair: -pair[0].value):
         text = axes.annotate(p.label, (p.cost, p.value), (0, 0), textcoords="offset points", va="center", fontsize=7.5)
         size = text.get_window_extent(renderer)
-        found = [(offset, _box(x, y, size, offset, scale)) for offset in OFFSETS]
-        free = [place for place in found
+        offers = [(offset, _box(x, y, size, offset, scale)) for offset in OFFSETS]
+        free = [place for place in offers
                 if axes.bbox.fully_containsx(place[1].x0) and axes.bbox.fully_containsx(place[1].x1)
-                and not any(place[1].overlaps(other) for other in taken)]  # fmt: skip
-        (dx, dy, side), box = (free or found)[0]
+                and not any(place[1].overlaps(other) for other in covered)]  # fmt: skip
+        (dx, dy, side), box = (free or offers)[0]
         text.set_position((dx, dy))
         text.set_horizontalalignment(side)
         text.set_in_layout(False)  # the axes stay where they are
-        taken.append(box)
+        covered.append(box)
 
 
 def _box(x: float, y: float, size: Bbox, offset: tuple[float, float, Side], scale: float) -> Bbox:

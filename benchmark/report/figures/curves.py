@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from benchmark.figures.style import GREY, looks, panels, styled
+from benchmark.experiments.headline import first_training
+from benchmark.report.figures.style import GREY, log_scale, looks, panels, styled
 
 NAMED = 8
 """Lines with a colour and a name; more would not be told apart, the rest is grey."""
 COLUMNS = 4
 
+OTHERS: dict[str, Any] = {"color": GREY, "alpha": 0.5, "linewidth": 1}
+
 Lines = Mapping[str, Mapping[Any, float]]
 """Label -> x -> y."""
+Handles = dict[str, Line2D]
+"""Text of the legend -> a line of that look; said by hand, as matplotlib leaves out labels that begin with "_"."""
 
 
 @styled
@@ -27,53 +33,62 @@ def metric_at_k(families: Mapping[str, Mapping[str, Mapping[int, float]]], title
     first  the label of the method that stands out
     """
     figure, grid = panels(1, len(families), 3.6, 3.2)
+    handles: Handles = {}
+    named = _named(next(iter(families.values())), first)
     for axes, (family, lines) in zip(grid[0], families.items(), strict=True):
         ks = sorted({k for line in lines.values() for k in line})
-        _draw(axes, lines, ks, ks, first)
-        axes.set_xscale("log")
+        handles |= _draw(axes, lines, ks, ks, named)
+        log_scale(axes, "x")
         axes.set(xlabel="k, length of the list", ylabel=f"{family}@k")
         axes.set_xticks(ks, [str(k) for k in ks])
         axes.xaxis.set_minor_locator(NullLocator())
-    return _finish(figure, grid[0][0], title)
+    return _finish(figure, handles, title)
 
 
 @styled
 def by_group(
     groups: Mapping[str, Lines], metric: str, axis: Mapping[str, str], title: str, first: str | None
 ) -> Figure:
-    """One panel per grouping (position, popularity): a line per method over its groups, in their order.
+    """One panel per grouping (position, popularity, next item): a line per method over its groups, in their order.
 
     axis  grouping -> label of its axis
     """
     figure, grid = panels(1, len(groups), 3.6, 3.2, sharey=True)
+    handles: Handles = {}
+    named = _named(next(iter(groups.values())), first)
     for axes, (what, lines) in zip(grid[0], groups.items(), strict=True):
         names = max((list(line) for line in lines.values()), key=len)
-        _draw(axes, lines, names, list(range(len(names))), first)
+        handles |= _draw(axes, lines, names, list(range(len(names))), named)
         axes.set_xlabel(axis[what])
         axes.set_xticks(range(len(names)), names)
     grid[0][0].set_ylabel(metric)
-    return _finish(figure, grid[0][0], title)
+    return _finish(figure, handles, title)
 
 
-def _draw(axes: Axes, lines: Lines, names: Sequence[Any], places: Sequence[float], first: str | None) -> None:
-    """The best lines (by their last value) and the first one named, the others grey."""
+def _named(lines: Lines, first: str | None) -> dict[str, dict[str, Any]]:
+    """The looks, in all panels, of the best lines of one panel (by their largest value) and of the first one."""
     order = sorted(lines, key=lambda label: (label != first, -max(lines[label].values(), default=0)))
-    seen = looks(order[:NAMED], first)
-    for label in order:
+    return looks(order[:NAMED], first)
+
+
+def _draw(
+    axes: Axes, lines: Lines, names: Sequence[Any], places: Sequence[float], named: Mapping[str, dict[str, Any]]
+) -> Handles:
+    """The lines with a look of their own, named, and the others grey, named together."""
+    handles: Handles = {}
+    others = [label for label in lines if label not in named]
+    for label in (*(label for label in named if label in lines), *others):
         known = [(x, lines[label][name]) for x, name in zip(places, names, strict=True) if name in lines[label]]
-        look = {"label": label, **seen[label]} if label in seen else {"color": GREY, "alpha": 0.5, "linewidth": 1}
-        axes.plot(*zip(*known, strict=True), **look)
+        (line,) = axes.plot(*zip(*known, strict=True), label=label, **named.get(label, OTHERS))
+        handles[label if label in named else f"{len(others)} others"] = line
     axes.grid(alpha=0.2)
+    return handles
 
 
-def _finish(figure: Figure, axes: Axes, title: str) -> Figure:
-    handles, labels = axes.get_legend_handles_labels()
-    if rest := len(axes.get_lines()) - len(labels):
-        handles.append(axes.plot([], [], color=GREY, alpha=0.5, linewidth=1)[0])
-        labels.append(f"{rest} others")
+def _finish(figure: Figure, handles: Handles, title: str) -> Figure:
     for drawn in figure.axes:
         drawn.set_ylim(bottom=0)
-    figure.legend(handles, labels, loc="outside right center")
+    figure.legend(list(handles.values()), list(handles), loc="outside right center")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
 
@@ -82,11 +97,11 @@ def _finish(figure: Figure, axes: Axes, title: str) -> Figure:
 def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], title: str) -> Figure:
     """A column of panels per method: loss over epochs and, where one was watched, the validation metric below.
 
-    curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid" or "valid_mrr": ...}; thin lines are runs,
-            the thick one their mean over the epochs that all have. A second training on all of train ("refit"), whose
-            epochs the first one chose, is not drawn
+    curves  label -> runs -> epochs -> {"epoch": ..., "loss": ..., "valid_mrr" or "valid_recall": ...}; thin lines are
+            runs, the thick one their mean over the epochs that all have. A second training on all of train
+            ("refit"), whose epochs the first one chose, is not drawn
     """
-    curves = {label: [_first_training(run) for run in runs] for label, runs in curves.items()}
+    curves = {label: [first_training(run) for run in runs] for label, runs in curves.items()}
     watched = [name for name in ("loss", "valid") if any(name in runs[0][0] for runs in curves.values())]
     columns = min(COLUMNS, len(curves))
     bands = -(-len(curves) // columns)
@@ -103,11 +118,6 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
             axes.set_title(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
-
-
-def _first_training(run: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
-    renamed = ({"valid" if name == "valid_mrr" else name: value for name, value in row.items()} for row in run)
-    return [row for row in renamed if not row.get("refit")]
 
 
 def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.figures.style import GREY, MARKERS, ordered_colours, panels, styled
+from benchmark.report.figures.style import GREY, MARKERS, log_scale, ordered_colours, panels, styled
 from contracts import UserError
 
 COLUMNS = 3
@@ -26,7 +26,7 @@ def figure_4(results: Sequence[dict[str, Any]]) -> Figure:
             ns = [cell["n"] for cell in cells]
             axes.plot(ns, mean, color=colour, marker=marker, label=f"K = {k}")
             axes.fill_between(ns, mean - sd, mean + sd, color=colour, alpha=0.12, linewidth=0)
-        axes.set_xscale("log")
+        log_scale(axes, "x")
         axes.set_title(f"{result['data']}\n{result['points']:,} x {result['dim']}, h = {result['h']:.3g}")
 
     return _figure(results, draw, "N, number of depths", "figure 4")
@@ -43,7 +43,7 @@ def bandwidth_figure(results: Sequence[dict[str, Any]]) -> Figure:
             mean, sd = _bands(cells)
             axes.plot(shares, mean, color=colour, marker=marker, label=f"K = {k}")
             axes.fill_between(shares, mean - sd, mean + sd, color=colour, alpha=0.12, linewidth=0)
-        axes.set_xscale("log")
+        log_scale(axes, "x")
         axes.axvline(result["h"] / result["median_distance"], color=GREY, linestyle="--", linewidth=1, zorder=0,
                      label="h of the table")  # fmt: skip
         lonely = [share for share, step in zip(shares, result["sweep"], strict=True) if step["self_share"] > 0.5]
@@ -87,5 +87,5 @@ def _lines(cells: Sequence[dict[str, Any]]):
 
 
 def _bands(cells: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    found = [cell["pearson"] for cell in cells]
-    return np.array([value["mean"] for value in found]), np.array([value["sd"] or 0.0 for value in found])
+    correlations = [cell["pearson"] for cell in cells]
+    return np.array([value["mean"] for value in correlations]), np.array([value["sd"] or 0.0 for value in correlations])

@@ -1,4 +1,4 @@
-"""Scaling curves: cost of training and of a query while one size grows (``benchmark.scaling``)."""
+"""Scaling curves: cost of training and of a query while one size grows (``benchmark.speed.scaling``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmark.figures.style import BLUE, GREEN, GREY, MARKERS, ORANGE, PURPLE, RED, panels, styled
+from benchmark.report.figures.style import BLUE, GREEN, GREY, MARKERS, ORANGE, PURPLE, RED, log_scale, panels, styled
 
 COLOURS = {"emde": BLUE, "emde codes": PURPLE, "vs-knn": ORANGE, "gru4rec": GREEN, "ease": RED}
 NAMES = {
@@ -33,7 +33,7 @@ def curves(rows: Sequence[dict[str, Any]]) -> Figure:
             if cost.startswith("query"):
                 _line(axes, rows, "emde", name, "lookup ms/query", color=GREY, marker="x", label="EMDE: look-up alone")
                 axes.set_xlabel(name)
-            axes.set(xscale="log", yscale="log")
+            log_scale(axes, "xy")
             first = next(one["method"] for one in rows if one["axis"] == name)  # the others' sizes would crowd
             sizes = sorted({one["size"] for one in rows if one["axis"] == name and one["method"] == first})
             axes.set_xticks(

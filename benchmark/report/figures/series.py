@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmark.tables.model import Block, Results, Row, Run
+from benchmark.protocol.metric import Metric
+from benchmark.protocol.significance import LEVEL
+from benchmark.report.figures.intervals import Effect
+from benchmark.report.tables.model import Block, Results, Row, Run
 
 PANELS = (("HR", "Recall"), ("MRR", "NDCG"))
 """Families of metrics of the panels: the first of each that was measured."""
-AT = re.compile(r"(.+)@(\d+)")
 Groups = dict[str, dict[str, float]]
 """Row's label -> group (or k, or slice) -> value."""
 
@@ -33,10 +34,11 @@ def metrics_of(run: Run, masked: bool) -> Mapping[str, float]:
 
 def main_metric(block: Block) -> str | None:
     """The metric that figures of one metric show: the first of the second family, of the longest lists tabled."""
-    names = [cell.metric for row in ran(block) for cell in row.cells if cell.ours is not None]
+    tabled = [Metric.parse(cell.metric) for row in ran(block) for cell in row.cells if cell.ours is not None]
     wanted = (*PANELS[1], *PANELS[0])
-    found = [name for family in wanted for name in names if (at := AT.fullmatch(name)) and at[1] == family]
-    return max(found, key=lambda name: (-wanted.index(name.split("@")[0]), int(name.split("@")[1])), default=None)
+    of_family = [metric for metric in tabled if metric.name in wanted and metric.k and not metric.form]
+    best = max(of_family, key=lambda metric: (-wanted.index(metric.name), metric.k), default=None)
+    return None if best is None else str(best)
 
 
 def at_k(results: Results, block: Block) -> dict[str, dict[str, dict[int, float]]]:
@@ -54,23 +56,24 @@ def at_k(results: Results, block: Block) -> dict[str, dict[str, dict[int, float]
 def _family(results: Results, block: Block, row: Row, family: str) -> dict[int, float]:
     columns: dict[int, list[float]] = {}
     for run in runs_of(results, row):
-        for name, value in metrics_of(run, block.masked).items():
-            if (at := AT.fullmatch(name)) and at[1] == family:
-                columns.setdefault(int(at[2]), []).append(value)
+        for label, value in metrics_of(run, block.masked).items():
+            metric = Metric.parse(label)
+            if metric.k and not metric.form and metric.name == family:
+                columns.setdefault(metric.k, []).append(value)
     return {k: float(np.mean(values)) for k, values in sorted(columns.items())}
 
 
 def grouped(results: Results, block: Block, what: str, metric: str) -> Groups:
-    """Label -> group -> mean over the points of all slices and seeds; what: "position" or "popularity"."""
+    """Label -> group -> mean over the points of all slices and seeds; what: "position", "popularity", ..."""
     out: Groups = {}
     for row in ran(block):
-        parts = [run.breakdown[what] for run in runs_of(results, row) if run.breakdown]
+        parts = [run.breakdown[what] for run in runs_of(results, row) if run.breakdown and what in run.breakdown]
         names = list(dict.fromkeys(name for part in parts for name in part))
         groups = {name: [part[name] for part in parts if name in part] for name in names}
         if groups:
             out[row.label] = {
-                name: float(np.average([g[metric] for g in found], weights=[g["points"] for g in found]))
-                for name, found in groups.items()
+                name: float(np.average([g[metric] for g in values], weights=[g["points"] for g in values]))
+                for name, values in groups.items()
             }
     return out
 
@@ -83,12 +86,14 @@ def slices(block: Block, metric: str) -> Groups:
 
 def histories(results: Results, block: Block) -> dict[str, list[Sequence[Mapping[str, float]]]]:
     """Label -> the learning curve of every run that has one."""
-    found = {row.label: [r.record.get("history") or [] for r in runs_of(results, row)] for row in ran(block)}
-    return {label: kept for label, curves in found.items() if (kept := [curve for curve in curves if len(curve) > 1])}
+    histories = {row.label: [r.record.get("history") or [] for r in runs_of(results, row)] for row in ran(block)}
+    return {
+        label: kept for label, curves in histories.items() if (kept := [curve for curve in curves if len(curve) > 1])
+    }
 
 
-def differences(block: Block, metric: str) -> list[tuple[str, float, float, float]]:
-    """(label, mean, low, high) of every row minus the reference row, paired; the largest first."""
+def differences(block: Block, metric: str) -> list[Effect]:
+    """Every row minus the reference row, paired; the largest first."""
     tests = [(row.label, cell.test) for row in block.rows for cell in row.cells if cell.metric == metric]
-    found = [(label, test.difference, test.low, test.high) for label, test in tests if test is not None]
-    return sorted(found, key=lambda row: -row[1])
+    effects = [Effect(label, t.difference, t.low, t.high, t.t_holm < LEVEL) for label, t in tests if t is not None]
+    return sorted(effects, key=lambda effect: -effect.mean)

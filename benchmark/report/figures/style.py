@@ -1,10 +1,16 @@
-"""One look for all figures: colours that colour-blind readers tell apart, and markers that differ too."""
+"""One look for all figures: colours that colour-blind readers tell apart, markers that differ too, and plain text.
+
+Titles, tokens and names come from the data and are drawn as they are: nothing in them is a formula, letters that the
+first font lacks are taken from the other installed ones, and one that none has becomes a box.
+"""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,8 +18,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.ticker import LogFormatterSciNotation
 
-from contracts.files import write_whole
+from contracts.runtime.files import write_whole
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"
@@ -23,8 +31,18 @@ GREY, INK = "#8a8f98", "#20242c"
 MARKERS = "osD^vPX*<>"
 SEQUENTIAL = "viridis"
 """From dark blue to yellow; ordered in grey, too."""
+FONTS = (
+    "DejaVu Sans",
+    *("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans Arabic", "Noto Sans Hebrew"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai", "Noto Sans Symbols2"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAexGothic", "NanumGothic", "Noto Emoji"),
+    *("Arial Unicode MS", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Geeza Pro", "Kohinoor Devanagari"),
+    *("Segoe UI", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Nirmala UI", "Leelawadee UI", "Segoe UI Symbol"),
+    *("FreeSans", "Unifont", "Symbola"),
+)  # fmt: skip
+"""Families in the order in which a letter is looked for; those that are not installed are not asked."""
 STYLE: Any = {
-    "font.family": "sans-serif",
+    "font.family": [name for name in FONTS if name in set(fontManager.get_font_names())],
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,16 +54,49 @@ STYLE: Any = {
     "pdf.fonttype": 42,
     "savefig.facecolor": "white",
     "svg.fonttype": "none",
+    "axes.formatter.use_mathtext": False,
+    "text.parse_math": False,
+    "text.usetex": False,
     **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
     **{"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "grid.color": GREY},
 }
 DPI = 130
+DATED = {"pdf": ("CreationDate", "Producer", "Creator"), "png": ("Software",), "svg": ("Date", "Creator")}
+"""Kind of file -> what matplotlib would write into it besides the picture, times and versions; left out."""
 LINES = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "#5b4a9c", "#7a5c2e")
 """Colours of lines, legible on white and on black; neighbours also differ in marker and dash."""
 
+SUPERSCRIPTS = str.maketrans("0123456789-\N{MINUS SIGN}", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
-styled = mpl.rc_context(STYLE)
+
+@contextmanager
+def drawing(**changes: Any) -> Iterator[None]:
+    """The style, with changes, for what is drawn inside; a letter that no font has is no reason for a warning."""
+    with mpl.rc_context(STYLE | changes), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+styled = drawing()
 """Decorates the functions that draw."""
+
+
+class Powers(LogFormatterSciNotation):
+    """Labels of a logarithmic axis in plain text (2×10³), where matplotlib's are formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label at x; empty where none is to stand."""
+        inner = re.sub(r"\$\\mathdefault\{(.*)\}\$", r"\1", super().__call__(x, pos)).replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPTS), inner)
+
+
+def log_scale(axes: Axes, names: str) -> None:
+    """Make the axes of these names ("x", "y", "xy") logarithmic."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter(Powers())
+        axis.set_minor_formatter(Powers())
 
 
 def panels(rows: int, columns: int, width: float, height: float, **keywords: Any) -> tuple[Figure, Any]:
@@ -76,15 +127,31 @@ def bare(axes: Axes) -> Axes:
     return axes
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file; the same numbers give the same bytes."""
-    return _rendered(figure, "png", {"Software": None})
+def settled(figure: Figure) -> None:
+    """Lay the figure out now, and round where its axes stand: the last digits of the layout's solver differ from run to
+    run, and reach the ids of an SVG."""
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(side), 6) for side in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write NAME.pdf and NAME.png, whole; returns their paths."""
-    pdf = _rendered(figure, "pdf", {"CreationDate": None, "Producer": None, "Creator": None})
-    return [write_whole(folder / f"{name}.pdf", pdf), write_whole(folder / f"{name}.png", png(figure))]
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as a file (pdf, png, svg or pgf); the same numbers give the same bytes."""
+    stream = io.BytesIO()
+    with drawing(**{"svg.hashsalt": "figure"}):
+        settled(figure)
+        dated: dict[str, Any] = {"metadata": dict.fromkeys(DATED[kind])} if kind in DATED else {}
+        figure.savefig(stream, format=kind, dpi=DPI, **dated)
+    return stream.getvalue()
+
+
+def save(figure: Figure, folder: Path, name: str, kinds: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write NAME.pdf and NAME.png (or other kinds), each whole; returns their paths."""
+    return [write_whole(folder / f"{name}.{kind}", rendered(figure, kind)) for kind in kinds]
 
 
 def svg(figure: Figure, alt: str) -> str:
@@ -93,7 +160,8 @@ def svg(figure: Figure, alt: str) -> str:
     alt describes the picture to those who do not see it; two pictures of one page must differ in it (so do their ids).
     """
     stream = io.StringIO()
-    with mpl.rc_context(STYLE | {"svg.hashsalt": alt}):
+    with drawing(**{"svg.hashsalt": alt}):
+        settled(figure)
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
     assert body is not None
@@ -102,10 +170,3 @@ def svg(figure: Figure, alt: str) -> str:
     width, height = (round(side * 72, 1) for side in figure.get_size_inches())
     look = f'viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}pt"'
     return f'<svg role="img" aria-label="{escape(alt)}" {look}>{inner}</svg>'
-
-
-def _rendered(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
-    return stream.getvalue()

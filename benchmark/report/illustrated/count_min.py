@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import load_digits
 
-from benchmark.figures.style import BLUE, ORANGE, panels, styled
-from benchmark.illustrated.picture import Picture
-from benchmark.metrics_density import pearson
+from benchmark.protocol.density_metrics import pearson
+from benchmark.report.figures.style import BLUE, ORANGE, panels, styled
+from benchmark.report.illustrated.picture import Picture
 from emde.density import SketchDensity
 from emde.kernel import bandwidth, exact_density
 
@@ -30,8 +30,8 @@ def picture() -> Picture:
     figure, grid = panels(2, 2, 3.6, 2.7)
     r = {}
     for row, colour, (name, sketch) in zip(grid, (ORANGE, BLUE), sketches.items(), strict=True):
-        for axes, asked, truth in zip(row, (items, unseen), (sold, around), strict=True):
-            estimate = sketch.query(asked) * sketch.total
+        for axes, queries, truth in zip(row, (items, unseen), (sold, around), strict=True):
+            estimate = sketch.query(queries) * sketch.total
             r[name, axes is row[0]] = pearson(estimate, truth)
             axes.scatter(truth, estimate, s=6, color=colour, alpha=0.5, linewidths=0)
             axes.set_title(f"{name}: r = {r[name, axes is row[0]]:.2f}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmark.figures.style import GREY, INK, RED, SEQUENTIAL, styled
-from benchmark.illustrated.picture import Picture
-from benchmark.metrics_density import pearson
+from benchmark.protocol.density_metrics import pearson
+from benchmark.report.figures.style import GREY, INK, RED, SEQUENTIAL, styled
+from benchmark.report.illustrated.picture import Picture
 from emde.density import SketchDensity
 from emde.kernel import exact_density
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
-from benchmark.figures.style import BLUE, GREEN, MARKERS, ORANGE, panels, styled
-from benchmark.illustrated.picture import Picture
+from benchmark.report.figures.style import BLUE, GREEN, MARKERS, ORANGE, log_scale, panels, styled
+from benchmark.report.illustrated.picture import Picture
 from emde.density import Aggregate, SketchDensity, combine
 
 NS, K, SHOWN, SEEDS = (1, 3, 10, 30, 100), 5, 10, 5
@@ -20,19 +20,20 @@ WAYS: dict[Aggregate, str] = {"gmean": "geometric mean", "min": "minimum", "mean
 def picture() -> Picture:
     """Average precision of finding a user's kind of digit among all, from a sketch of ten examples."""
     points, labels = load_digits(return_X_y=True)
-    found = np.array([precision(points / 16, labels, seed) for seed in range(SEEDS)])  # [seeds, N, ways]
+    precisions = np.array([precision(points / 16, labels, seed) for seed in range(SEEDS)])  # [seeds, N, ways]
     figure, grid = panels(1, 1, 5.6, 3.2)
     axes = grid[0, 0]
     for way, (name, colour, marker) in enumerate(zip(WAYS.values(), (BLUE, ORANGE, GREEN), MARKERS, strict=False)):
-        mean, sd = found[:, :, way].mean(0), found[:, :, way].std(0, ddof=1)
+        mean, sd = precisions[:, :, way].mean(0), precisions[:, :, way].std(0, ddof=1)
         axes.plot(NS, mean, color=colour, marker=marker, label=name)
         axes.fill_between(NS, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
-    axes.set(xscale="log", xlabel="N, number of depths", ylabel="mean average precision")
+    log_scale(axes, "x")
+    axes.set(xlabel="N, number of depths", ylabel="mean average precision")
     axes.set_xticks(NS, [str(n) for n in NS])
     axes.minorticks_off()
     axes.grid(alpha=0.2)
     axes.legend()
-    best = dict(zip(WAYS, found.mean(0)[-1], strict=True))
+    best = dict(zip(WAYS, precisions.mean(0)[-1], strict=True))
     text = (
         f"A user has chosen {SHOWN} pictures of one digit; which of the other 1,787 are of the same kind? The "
         "sketch of the ten is looked up at every picture: N shares, one per depth. Count-min would take their "

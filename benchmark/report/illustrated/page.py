@@ -7,10 +7,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from benchmark.figures.style import png
-from benchmark.illustrated import count_min, globe, gmean, partitions, purchases, thresholds
-from contracts.files import write_whole
-from contracts.progress import track
+from benchmark.report.figures.style import rendered
+from benchmark.report.illustrated import count_min, globe, gmean, partitions, purchases, thresholds
+from contracts.runtime.files import write_whole
+from contracts.runtime.progress import track
 
 PICTURES = (globe, partitions, thresholds, purchases, count_min, gmean)
 """In the order of the page."""
@@ -25,12 +25,12 @@ def write(out: Path) -> Path:
     """Compute every picture; write index.html (nothing loaded from elsewhere), README.md and PNGs to ``out``."""
     sections = []
     for module in track(PICTURES, "illustrated", len(PICTURES)):
-        found = module.picture()
-        image = png(found.figure)
-        write_whole(out / f"{found.name}.png", image, "the picture")
+        picture = module.picture()
+        image = rendered(picture.figure, "png")
+        write_whole(out / f"{picture.name}.png", image, "the picture")
         source = module.__name__.replace(".", "/") + ".py"
-        sections.append({"picture": found, "source": source, "data": base64.b64encode(image).decode()})
-    environment = Environment(loader=PackageLoader("benchmark"), autoescape=select_autoescape())
+        sections.append({"picture": picture, "source": source, "data": base64.b64encode(image).decode()})
+    environment = Environment(loader=PackageLoader("benchmark.report"), autoescape=select_autoescape())
     page = environment.get_template("illustrated.html").render(title=TITLE, lead=LEAD, sections=sections)
     write_whole(out / "README.md", markdown(sections), "the page")
     return write_whole(out / "index.html", page, "the page")
@@ -40,11 +40,11 @@ def markdown(sections: list[dict]) -> str:
     """The page for GitHub, pictures beside it."""
     parts = [f"# {TITLE}", LEAD]
     for section in sections:
-        found = section["picture"]
+        picture = section["picture"]
         parts += [
-            f"## {found.title}",
-            f"![{found.alt}]({found.name}.png)",
-            *found.text,
+            f"## {picture.title}",
+            f"![{picture.alt}]({picture.name}.png)",
+            *picture.text,
             f"Computed by `{section['source']}`.",
         ]
     return "\n\n".join(parts) + "\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.figures.style import GREY, RED, SEQUENTIAL, bare, panels, styled
-from benchmark.illustrated.picture import Picture
+from benchmark.report.figures.style import GREY, RED, SEQUENTIAL, bare, panels, styled
+from benchmark.report.illustrated.picture import Picture
 from emde.coders import DLSH
 from emde.density import SketchDensity
 

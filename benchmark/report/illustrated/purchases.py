@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.figures.style import INK, RED, SEQUENTIAL, panels, styled
-from benchmark.illustrated.picture import Picture
+from benchmark.report.figures.style import INK, RED, SEQUENTIAL, panels, styled
+from benchmark.report.illustrated.picture import Picture
 from emde.density import SketchDensity
 
 CATALOGUE = {

@@ -3,7 +3,11 @@
     index.html     the reproduction matrix        tables/*.html    values, verdicts, figures of a table
     runs/*.html    a method on a data set         methods/*.html   what it is, how it did
     data/*.html    a data set and its results     ablations.html   which choices matter
-    illustrated.html, data/*-statistics.html      made elsewhere, copied
+    claims.html    the paper's claims             claims/*.html    a claim: its rows, commands, picture
+    costs.html       what it took: of kept results; a profile's site links to what ``emde costs`` made
+    runs/index.html, compare.html                 all runs; two of them side by side
+    illustrated.html, data/*-statistics.html      made elsewhere, copied, with the site's navigation
+    search.js, runs.js, tables/*.{csv,md,tex}     what search and comparing read; a table as a file
 
-Made from what ``emde tables`` left (``benchmark.tables.model.Results``); ranked lists are never read.
+Made from what ``emde tables`` left (``benchmark.report.tables.model.Results``); ranked lists are never read.
 """

@@ -24,10 +24,15 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
     """A server of the site in ``folder``; raises UserError where there is none or the port is taken."""
     if not (folder / "index.html").is_file():
         raise UserError(f"{folder}: expected a site, found none; run: emde site --out {folder}")
+    return files(folder, port)
+
+
+def files(folder: Path, port: int) -> ThreadingHTTPServer:
+    """A server of any folder's files; raises UserError where the port is taken."""
     try:
         return ThreadingHTTPServer((HOST, port), partial(Quiet, directory=str(folder)))
     except OSError as error:
-        raise UserError(f"--port {port}: cannot listen there: {error.strerror}; choose another") from None
+        raise UserError(f"port {port}: cannot listen there: {error.strerror}; choose another") from None
 
 
 def serve(folder: Path, port: int) -> dict[str, Any]:

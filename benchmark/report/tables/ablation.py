@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark import published
 from benchmark.data import registry
-from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
-from benchmark.tables.measured import Measured
-from benchmark.tables.model import Block, Cell, PairedTest, Row
-from benchmark.tables.ranking import judged
+from benchmark.report import published
+from benchmark.report.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
+from benchmark.report.tables.measured import Measured
+from benchmark.report.tables.model import Block, Cell, PairedTest, Row
+from benchmark.report.tables.ranking import judged, outdated
+from benchmark.report.tables.stale import Stale
 
 
-def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured) -> Block:
+def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, stale: Stale) -> Block:
     """One data set: a row per level."""
     dataset = registry.get(chosen.data)
     levels = {
@@ -25,12 +26,15 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured) -
     }
     meanings = {RUN: list(levels), PUBLISHED: published.methods(chosen.data, published.ABLATION, declared.expected)}
     names = expand(chosen.rows or declared.rows, meanings)
-    rows = [_row(declared, chosen, name, levels.get(name)) for name in names]
+    family = sum(len(level.get("difference", {})) for level in levels.values())
+    rows = [_row(declared, chosen, name, levels.get(name), stale, family) for name in names]
     ran = next((level for level in levels.values() if "metrics" in level), None)
     how = "not run"
     if ran:
         size = f"{ran['train']:,} train sessions, {ran['points']:,} evaluation points"
         how = f"split {ran['split']}, {size}, {ran['seeds']} seeds"
+    if approximate := (ran or {}).get("approximate") or dataset.approximate:
+        how += f"; {approximate}"
     return Block(
         data=chosen.data,
         label=chosen.label or chosen.data,
@@ -40,21 +44,26 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured) -
         points=ran["points"] if ran else None,
         unit="evaluation points",
         comparable=dataset.comparable,
-        approximate=dataset.approximate,
+        approximate=approximate,
         shown=bool(levels),
         caption=f"{dataset.title} ({how})",
         rows=rows,
     )
 
 
-def _row(declared: Declaration, chosen: BlockDeclaration, name: str, level: dict[str, Any] | None) -> Row:
+def _row(
+    declared: Declaration, chosen: BlockDeclaration, name: str, level: dict[str, Any] | None, stale: Stale, family: int
+) -> Row:
     metrics = (level or {}).get("metrics", {})
-    tests = (level or {}).get("difference", {})
+    why = stale.ablation(level) if level and metrics else ""
+    differences = {} if why or not level else level.get("difference", {})
+    tests = {metric: PairedTest(**{**test, "family": family}) for metric, test in differences.items()}
     cells = [
-        _cell(declared, chosen, name, metric, metrics.get(metric), tests.get(metric)) for metric in declared.metrics
+        _cell(declared, chosen, name, metric, metrics.get(metric), tests.get(metric), why)
+        for metric in declared.metrics
     ]
     note = (level or {}).get("unavailable", "" if level else "not run")
-    return Row(method=name, label=name, seeded=True if metrics else None, cells=cells, note=note)
+    return Row(method=name, label=name, seeded=True if metrics else None, cells=cells, note=note, stale=why)
 
 
 def _cell(
@@ -63,10 +72,12 @@ def _cell(
     name: str,
     metric: str,
     found: dict[str, Any] | None,
-    test: dict[str, Any] | None,
+    test: PairedTest | None,
+    why: str,
 ) -> Cell:
     known = published.lookup(chosen.data, published.ABLATION, name, metric)
     if found is None:
-        return judged(declared, chosen, name, metric, known, None, {})
-    filled = {"low": found["low"], "high": found["high"], "test": None if test is None else PairedTest(**test)}
-    return judged(declared, chosen, name, metric, known, {"mean": found["mean"]}, filled)
+        return judged(declared, chosen, name, metric, known, None)
+    filled = {"low": found["low"], "high": found["high"], "test": test}
+    of_seed = {"mean": found["mean"]}
+    return judged(declared, chosen, name, metric, known, of_seed, outdated(why)).model_copy(update=filled)

@@ -11,9 +11,10 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from benchmark.data import registry
-from benchmark.settings import Strict
-from benchmark.tables.verdict import Tolerance
+from benchmark.report.tables.verdict import Tolerance
 from contracts import UserError
+from contracts.errors import invalid
+from contracts.strict import Strict
 
 FOLDER = Path(__file__).with_name("declared")
 RUN, PUBLISHED = "@run", "@published"
@@ -72,9 +73,7 @@ def read(path: Path) -> Declaration:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: expected valid YAML, found {str(error).splitlines()[0]}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the table"
-        raise UserError(f"{path}: {field}: {first['msg']}, found {str(first['input'])[:80]!r}") from None
+        raise invalid(str(path), error, whole="the table") from None
     if declared.id != path.stem:
         raise UserError(f"{path}: id: expected the file's name {path.stem!r}, found {declared.id!r}")
     known = registry.names()
@@ -91,8 +90,8 @@ def read(path: Path) -> Declaration:
 @cache
 def declarations(folder: Path = FOLDER) -> dict[str, Declaration]:
     """Every declared table by its id: the paper's first, by number."""
-    found = [read(path) for path in folder.glob("*.yaml")]
-    return {table.id: table for table in sorted(found, key=lambda t: (not t.id.isdigit(), t.id.zfill(3)))}
+    tables = [read(path) for path in folder.glob("*.yaml")]
+    return {table.id: table for table in sorted(tables, key=lambda t: (not t.id.isdigit(), t.id.zfill(3)))}
 
 
 def expand(rows: Sequence[str], meanings: dict[str, list[str]]) -> list[str]:
@@ -101,3 +100,11 @@ def expand(rows: Sequence[str], meanings: dict[str, list[str]]) -> list[str]:
     for name in rows:
         out.update(dict.fromkeys(meanings.get(name, [name])))
     return list(out)
+
+
+def splits_of(block: BlockDeclaration) -> list[str]:
+    """The splits whose mean a block shows."""
+    dataset = registry.get(block.data)
+    if block.split:
+        return [block.split]
+    return list(dataset.splits) if len(dataset.splits) > 1 else [dataset.default_split]

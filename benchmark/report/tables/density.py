@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmark import published
 from benchmark.data import registry
-from benchmark.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
-from benchmark.tables.labels import label
-from benchmark.tables.measured import Measured
-from benchmark.tables.model import Block, Cell, Cost, Row
-from benchmark.tables.ranking import judged
-from benchmark.tables.verdict import t_interval
+from benchmark.report import published
+from benchmark.report.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand
+from benchmark.report.tables.labels import label
+from benchmark.report.tables.measured import Measured
+from benchmark.report.tables.model import Block, Cell, Cost, Row
+from benchmark.report.tables.ranking import judged, outdated
+from benchmark.report.tables.stale import Stale
+from benchmark.report.tables.verdict import t_interval
 
 
-def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, planned: bool) -> Block:
+def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, planned: bool, stale: Stale) -> Block:
     """One vector set: published rows, and a row per estimator that was measured."""
     dataset = registry.get(chosen.data)
     result = measured.density.get(chosen.data)
-    found = {row["method"]: row for row in (result or {}).get("rows", [])}
-    meanings = {RUN: list(found), PUBLISHED: published.methods(chosen.data, published.DENSITY, declared.expected)}
+    of_name = {row["method"]: row for row in (result or {}).get("rows", [])}
+    meanings = {RUN: list(of_name), PUBLISHED: published.methods(chosen.data, published.DENSITY, declared.expected)}
     names = expand(chosen.rows or declared.rows, meanings)
-    rows = [_row(declared, chosen, name, found.get(chosen.results_of.get(name, name)), result) for name in names]
+    of_row = {name: of_name.get(chosen.results_of.get(name, name)) for name in names}
+    why = {name: stale.density(result, row) if result and row else "" for name, row in of_row.items()}
+    rows = [_row(declared, chosen, name, row, result, why[name]) for name, row in of_row.items()]
     caption = dataset.title
     if result:
         caption = (
@@ -29,6 +32,8 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, p
             f"h = {result['h']:.4f} ({result['rule']}), normalisation: {result['normalisation']}, "
             f"{result['queries']:,} queries"
         )
+    if approximate := (result or {}).get("approximate") or dataset.approximate:
+        caption += f"; {approximate}"
     return Block(
         data=chosen.data,
         label=chosen.label or chosen.data,
@@ -38,7 +43,7 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, p
         points=result["queries"] if result else None,
         unit="queries",
         comparable=dataset.comparable,
-        approximate=dataset.approximate,
+        approximate=approximate,
         shown=bool(result) or planned,
         caption=caption,
         rows=rows,
@@ -51,39 +56,48 @@ def _row(
     name: str,
     row: dict[str, Any] | None,
     result: dict[str, Any] | None,
+    stale: str,
 ) -> Row:
-    cells = [_cell(declared, chosen, name, metric, row) for metric in declared.metrics]
+    cells = [_cell(declared, chosen, name, metric, row, stale) for metric in declared.metrics]
     if row is None or result is None:
         return Row(method=name, label=label(name), cells=cells, note="not run")
-    seconds = row["query_us"]["mean"] * result["queries"] / 1e6
-    cost = Cost(
-        fit_seconds=row["fit_s"]["mean"],
-        recommend_seconds=seconds,
-        fit_cpu_seconds=row["fit_s"]["mean"],
-        recommend_cpu_seconds=seconds,
-        peak_mb=result["peak_rss_mb"],
-        peak_gpu_mb=None,
-        points=result["queries"],
-    )
     seeds = len(row["pearson"]["seeds"])
-    note = f"{row['bytes']:,} bytes, {row['query_us']['mean']:.3g} us per query, {seeds} seeds"
+    note = f"{row['bytes']:,} bytes, {seeds} seeds"
     return Row(
         method=name,
         label=label(name),
         seeded=seeds > 1,
         cells=cells,
-        cost=cost,
+        cost=_cost(row, result),
         parameters_from=row["source"],
+        stale=stale,
         note=note,
     )
 
 
-def _cell(declared: Declaration, chosen: BlockDeclaration, name: str, metric: str, row: dict[str, Any] | None) -> Cell:
+def _cost(row: dict[str, Any], result: dict[str, Any]) -> Cost | None:
+    """None where the result does not say what it cost."""
+    if "query_us" not in row:
+        return None
+    fit, seconds = row["fit_s"]["mean"], row["query_us"]["mean"] * result["queries"] / 1e6
+    return Cost(
+        fit_seconds=fit,
+        recommend_seconds=seconds,
+        fit_cpu_seconds=fit,
+        recommend_cpu_seconds=seconds,
+        peak_mb=result["peak_rss_mb"],
+        peak_gpu_mb=None,
+        points=result["queries"],
+    )
+
+
+def _cell(
+    declared: Declaration, chosen: BlockDeclaration, name: str, metric: str, row: dict[str, Any] | None, stale: str
+) -> Cell:
     known = published.lookup(chosen.data, published.DENSITY, name, metric)
     if row is None:
-        return judged(declared, chosen, name, metric, known, None, {})
+        return judged(declared, chosen, name, metric, known, None)
     values = row[metric.lower().replace(" ", "_")]["seeds"]
     filled = dict(zip(("low", "high"), t_interval(values)[1:], strict=True)) if len(values) > 1 else {}
-    return judged(
-        declared, chosen, name, metric, known, {str(seed): value for seed, value in enumerate(values)}, filled
-    )
+    of_seed = {str(seed): value for seed, value in enumerate(values)}
+    return judged(declared, chosen, name, metric, known, of_seed, outdated(stale)).model_copy(update=filled)

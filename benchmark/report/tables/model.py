@@ -6,43 +6,43 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION = 1
+from contracts.runtime.json import to_json
+from contracts.strict import Strict
+
+SCHEMA_VERSION = 3
 SCHEMA = Path(__file__).with_name("schema.json")
 
 
-class Part(BaseModel):
-    """Immutable, and without room for fields that the schema does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=False)
-
-
 class Verdict(StrEnum):
-    """What became of a published value."""
+    """What became of a published value; of a hyper-parameter as published or other settings."""
 
     REPRODUCED = "reproduced"
+    AS_PUBLISHED = "as published"
     CLOSE = "close"
     DIFFERS = "differs"
+    OTHER_SETTINGS = "other settings"
     NOT_RUN = "not run"
+    FAILED = "failed"
     NOT_COMPARABLE = "not comparable"
     TIMED_OUT = "timed out in the paper"
 
 
-class Expected(Part):
+class Expected(Strict):
     """A published value of the same data, protocol, method and metric."""
 
     value: float
     source: str = Field(description="publication and table, for people")
     origin: str = Field(description="short name of the source: paper, session-rec, framework, srgnn, reference, other")
+    params: dict[str, Any] = Field(default_factory=dict, description="what is known of the setting it belongs to")
 
 
-class Slices(Part):
+class Slices(Strict):
     """One value per time slice (mean over seeds), and the 95% t interval of their mean."""
 
     values: dict[str, float]
@@ -51,7 +51,7 @@ class Slices(Part):
     high: float
 
 
-class Seeds(Part):
+class Seeds(Strict):
     """One value per seed (mean over slices); a single published run should fall into low..high (95%, t)."""
 
     values: dict[str, float]
@@ -60,7 +60,7 @@ class Seeds(Part):
     high: float
 
 
-class PairedTest(Part):
+class PairedTest(Strict):
     """This row against the reference row, paired over sessions or users; p values are two-sided."""
 
     against: str
@@ -71,11 +71,12 @@ class PairedTest(Part):
     units: int = Field(description="sessions or users, over all slices")
     t_p: float
     wilcoxon_p: float
-    t_holm: float = Field(description="Holm-corrected over all rows and metrics of the block")
+    t_holm: float = Field(description="Holm-corrected over the family: all rows and metrics of the block")
     wilcoxon_holm: float
+    family: int = Field(description="number of tests that are corrected together")
 
 
-class Cell(Part):
+class Cell(Strict):
     """One metric of one row. Cells stand in the order of the table's metrics."""
 
     metric: str
@@ -99,7 +100,7 @@ class Cell(Part):
         return self.test is not None and self.test.t_holm < 0.05
 
 
-class Cost(Part):
+class Cost(Strict):
     """What a row took, summed over slices, mean over seeds; memory is the largest of its processes."""
 
     fit_seconds: float | None
@@ -111,7 +112,7 @@ class Cost(Part):
     points: int | None = Field(None, description="evaluation points or users ranked in recommend_seconds")
 
 
-class Row(Part):
+class Row(Strict):
     """One method (or parameter set, sketch size, ablation) on one data set."""
 
     method: str
@@ -120,11 +121,13 @@ class Row(Part):
     cells: list[Cell]
     cost: Cost | None = None
     parameters_from: str = Field("", description="where its parameters come from")
+    modalities: str = Field("", description="EMDE: what its codes were made from, and how many items each knew")
+    stale: str = Field("", description="why its runs are not what params.yaml asks for now; empty where they are")
     note: str = ""
     runs: list[str] = Field(default_factory=list, description="keys of Results.runs, in the order of slices and seeds")
 
 
-class Block(Part):
+class Block(Strict):
     """One data set of a table."""
 
     data: str
@@ -135,6 +138,7 @@ class Block(Part):
     points: int | None = Field(description="evaluation points or test users over all slices; null = nothing was run")
     unit: str = Field(description="what points counts: evaluation points, test users, queries, configurations")
     masked: bool = Field(False, description="lists without the items that the user dislikes")
+    tied: bool = Field(False, description="whether marks take in all rows that do not differ significantly")
     comparable: Literal["paper", "public", "generated"]
     approximate: str | None = None
     shown: bool = Field(description="whether documents show it: something was run, or the profile would run it")
@@ -142,8 +146,8 @@ class Block(Part):
     rows: list[Row]
 
 
-class Table(Part):
-    """One table as declared in benchmark/tables/declared/<id>.yaml."""
+class Table(Strict):
+    """One table as declared in benchmark/report/tables/declared/<id>.yaml."""
 
     id: str
     title: str
@@ -155,17 +159,17 @@ class Table(Part):
     blocks: list[Block]
 
 
-class Run(Part):
+class Run(Strict):
     """One stored run and everything derived from its lists."""
 
-    folder: str = Field(description="below results/generated/<profile>/runs")
+    folder: str = Field(description="relative to the project; of kept results below a run store")
     record: dict[str, Any] = Field(description="run.json: params, seed, code, data_hashes, command, seconds, ...")
     metrics: dict[str, float]
     intervals: dict[str, list[float]] = Field(description="metric -> [low, high], 95% bootstrap over sessions or users")
     masked: dict[str, Any] | None = Field(None, description="metrics and intervals of the lists without disliked items")
     ties: dict[str, list[float]] | None = Field(None, description="metric -> [every tie lost, every tie won]")
     breakdown: dict[str, dict[str, dict[str, float]]] | None = Field(
-        None, description="position / popularity -> group -> points, HR@20, MRR@20"
+        None, description="position / popularity / next item -> group -> points, HR@20, MRR@20"
     )
     examples: list[dict[str, Any]] = Field(
         default_factory=list,
@@ -173,13 +177,14 @@ class Run(Part):
     )
 
 
-class Results(Part):
+class Results(Strict):
     """Everything of a profile (or of kept results)."""
 
     schema_version: int = SCHEMA_VERSION
     profile: str
     title: str
-    verdicts: dict[str, int] = Field(description="verdict -> cells, over all tables")
+    verdicts: dict[str, int] = Field(description="verdict -> cells, over all tables of results")
+    hyper_parameters: dict[str, int] = Field(description="verdict -> cells of the tables of hyper-parameters")
     tables: list[Table]
     runs: dict[str, Run] = Field(description="'data/method/split/seed' -> run; seed is '-' where there is none")
     density: dict[str, dict[str, Any]] = Field(default_factory=dict, description="data -> output of emde density")
@@ -188,4 +193,4 @@ class Results(Part):
 
 def schema() -> str:
     """The JSON schema of ``Results`` as it is committed."""
-    return json.dumps(Results.model_json_schema(), indent=1) + "\n"
+    return to_json(Results.model_json_schema(), indent=1) + "\n"

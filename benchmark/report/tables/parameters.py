@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from benchmark import published
 from benchmark.data import registry
-from benchmark.settings import Settings
-from benchmark.tables.declaration import BlockDeclaration, Declaration
-from benchmark.tables.labels import label
-from benchmark.tables.model import Block, Cell, Row
-from benchmark.tables.ranking import judged
+from benchmark.experiments.settings import Settings
+from benchmark.report import published
+from benchmark.report.tables.declaration import BlockDeclaration, Declaration
+from benchmark.report.tables.labels import label
+from benchmark.report.tables.model import Block, Cell, Row, Verdict
+from benchmark.report.tables.ranking import judged
+
+WORDS = {Verdict.REPRODUCED: Verdict.AS_PUBLISHED, Verdict.DIFFERS: Verdict.OTHER_SETTINGS}
+"""A parameter is set, not reproduced."""
 
 
 def block(declared: Declaration, chosen: BlockDeclaration, settings: Settings) -> Block:
@@ -32,10 +35,12 @@ def block(declared: Declaration, chosen: BlockDeclaration, settings: Settings) -
 
 def _row(declared: Declaration, chosen: BlockDeclaration, name: str, settings: Settings) -> Row:
     kind = registry.get(chosen.data).kind
-    ours = settings.recommender(kind, name, chosen.data, {}, None, "cpu").model_dump()  # type: ignore[arg-type]
+    assert kind != "vectors"
+    ours = settings.recommender(kind, name, chosen.data, {}, None, "cpu").model_dump()
     cells: list[Cell] = []
     for metric in declared.metrics:
         known = published.lookup(chosen.data, published.PARAMETERS, name, metric)
-        cells.append(judged(declared, chosen, name, metric, known, {"-": float(ours[metric])}, {}))
-    source = settings.sources(kind, name, chosen.data)  # type: ignore[arg-type]
+        cell = judged(declared, chosen, name, metric, known, {"-": float(ours[metric])})
+        cells.append(cell.model_copy(update={"verdict": WORDS.get(cell.verdict, cell.verdict)}))
+    source = settings.sources(kind, name, chosen.data)
     return Row(method=name, label=label(name), cells=cells, parameters_from=source)

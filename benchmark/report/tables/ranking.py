@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from benchmark import published
-from benchmark.data import registry
-from benchmark.evaluate import MASKED
-from benchmark.significance import Paired, holm, leaders, paired
-from benchmark.tables.declaration import BlockDeclaration, Declaration
-from benchmark.tables.labels import label
-from benchmark.tables.measured import Measured
-from benchmark.tables.model import Block, Cell, Cost, Expected, PairedTest, Row, Slices, Verdict
-from benchmark.tables.verdict import judge, over_seeds, t_interval
+from benchmark.data import as_is, registry
+from benchmark.experiments.headline import ELSEWHERE
+from benchmark.protocol.metric import Metric, of_lists
+from benchmark.protocol.significance import Tested, holm, leaders, paired
+from benchmark.report import published
+from benchmark.report.kept import RunName
+from benchmark.report.tables import modalities
+from benchmark.report.tables.declaration import BlockDeclaration, Declaration
+from benchmark.report.tables.labels import label
+from benchmark.report.tables.measured import Measured
+from benchmark.report.tables.model import Block, Cell, Cost, Expected, PairedTest, Row, Slices, Verdict
+from benchmark.report.tables.stale import Stale
+from benchmark.report.tables.variants import base
+from benchmark.report.tables.verdict import judge, over_seeds, t_interval
 from contracts import UserError
 
 Runs = dict[tuple[str, str], dict[str, Any]]
@@ -31,32 +36,40 @@ def block(
     splits: list[str],
     measured: Measured,
     planned: bool,
+    stale: Stale,
 ) -> Block:
-    """One data set: a row per name, with verdicts, tests against the reference row and marks."""
+    """One data set: a row per name, with verdicts, tests against the reference row and marks.
+
+    Stale rows have their values and say why; they are compared with nothing.
+    """
     dataset = registry.get(chosen.data)
     runs = {name: _runs(measured, chosen, name, splits) for name in names}
-    columns = [f"{MASKED}{metric}" if chosen.masked else metric for metric in declared.metrics]
+    why = {name: stale.runs(chosen.data, base(chosen.results_of.get(name, name)), [r["run"] for r in results.values()])
+           if base(name) == name else "" for name, results in runs.items()}  # fmt: skip
+    fresh = {name: {} if why[name] else results for name, results in runs.items()}
+    columns = [of_lists(metric, chosen.masked) for metric in declared.metrics]
     units = {
-        name: measured.units(chosen.data, chosen.results_of.get(name, name), splits, columns) if runs[name] else None
+        name: measured.units(chosen.data, chosen.results_of.get(name, name), splits, columns) if fresh[name] else None
         for name in names
     }
-    tests, marks = (
-        _tests(chosen.data, declared.against, columns, units),
-        _marks(names, columns, units, runs, chosen.masked),
-    )
+    tests = _tests(chosen.data, declared.against, columns, units, fresh, measured)
+    marks = _marks(names, columns, units, fresh)
     rows = []
     for name in names:
         cells = [
-            cell(declared, chosen, protocol, name, metric, runs[name], splits).model_copy(
+            cell(declared, chosen, protocol, name, metric, runs[name], splits, why[name]).model_copy(
                 update={"test": tests.get((name, column)), "mark": marks.get((name, column), "")}
             )
             for metric, column in zip(declared.metrics, columns, strict=True)
         ]
-        rows.append(_row(chosen, name, cells, runs[name]))
-    ran = next((found for found in runs.values() if found), {})
+        line = measured.failed.get((chosen.data, chosen.results_of.get(name, name)), "")
+        if line:
+            cells = [each.model_copy(update={"verdict": Verdict.FAILED, "why": line}) for each in cells]
+        rows.append(_row(chosen, name, cells, runs[name], why[name], line))
+    ran = next((results for results in runs.values() if results), {})
     seed = next(iter(ran), ("", "-"))[1]
     points = sum(result["run"]["n_points"] for key, result in ran.items() if key[1] == seed) if ran else None
-    stated = {result["run"].get("approximate") for found in runs.values() for result in found.values()} - {None}
+    stated = {result["run"].get("approximate") for results in runs.values() for result in results.values()} - {None}
     approximate = "; ".join(sorted(stated)) or dataset.approximate
     unit = "evaluation points" if dataset.kind == "session" else "test users"
     return Block(
@@ -68,6 +81,7 @@ def block(
         points=points,
         unit=unit,
         masked=chosen.masked,
+        tied=all(units[name] is not None for name, results in fresh.items() if results),
         comparable=dataset.comparable,
         approximate=approximate,
         shown=planned or any(runs.values()),
@@ -86,8 +100,8 @@ def _caption(
 
 
 def _runs(measured: Measured, chosen: BlockDeclaration, name: str, splits: list[str]) -> Runs:
-    found = measured.runs(chosen.data, chosen.results_of.get(name, name), splits)
-    return {key: result for key, result in found.items() if result.get("masked") or not chosen.masked}
+    measured_runs = measured.runs(chosen.data, chosen.results_of.get(name, name), splits)
+    return {key: result for key, result in measured_runs.items() if result.get("masked") or not chosen.masked}
 
 
 def _values(runs: Runs, metric: str, masked: bool, part: str = "metrics") -> dict[tuple[str, str], Any]:
@@ -104,12 +118,13 @@ def cell(
     metric: str,
     runs: Runs,
     splits: list[str],
+    stale: str = "",
 ) -> Cell:
     """One metric of one row, without tests and marks."""
     known = [] if chosen.masked else published.lookup(chosen.data, protocol, name, metric)
     values = _values(runs, metric, chosen.masked)
     if not values:
-        return judged(declared, chosen, name, metric, known, None, {})
+        return judged(declared, chosen, name, metric, known, None)
     seeds = list(dict.fromkeys(seed for _, seed in values))
     by_seed = {seed: [value for key, value in values.items() if key[1] == seed] for seed in seeds}
     by_split = {split: np.mean([value for key, value in values.items() if key[0] == split]) for split in splits
@@ -119,8 +134,17 @@ def cell(
     filled = {"low": low, "high": high, "slices": _slices({split: float(value) for split, value in by_split.items()})}
     partial = f"{len(by_split)} of {len(splits)} slices were run" if len(by_split) < len(splits) else ""
     cut = next((result["run"]["sessions"] for result in runs.values() if result["run"].get("sessions")), None)
+    if any(as_is.said(result["run"].get("approximate")) for result in runs.values()):
+        partial = as_is.STATED
     partial = partial or (f"fitted on the {cut:,} most recent train sessions only" if cut else "")
-    return judged(declared, chosen, name, metric, known, of_seed, filled, partial)
+    params = next(iter(runs.values()))["run"]["params"]
+    reason = outdated(stale) or partial
+    return judged(declared, chosen, name, metric, known, of_seed, reason, params).model_copy(update=filled)
+
+
+def outdated(stale: str) -> str:
+    """Why a stale row may not be compared."""
+    return f"stale: {stale}" if stale else ""
 
 
 def judged(
@@ -130,26 +154,32 @@ def judged(
     metric: str,
     known: Sequence[published.Value],
     of_seed: dict[str, float] | None,
-    filled: dict[str, Any],
-    partial: str = "",
+    reason: str = "",
+    params: Mapping[str, Any] | None = None,
 ) -> Cell:
-    """A cell with its verdict; ``of_seed`` is the value of every seed, None where nothing was run."""
+    """A cell with its verdict.
+
+    of_seed  the value of every seed, None where nothing was run
+    reason   why it may not be compared
+    params   the setting it was measured with: a published value of another setting is no verdict on it
+    """
     wanted = {origin: rank for rank, origin in enumerate(declared.expected)}
-    also = [Expected(value=v.value, source=v.source, origin=v.origin) for v in known]
+    also = [Expected(value=v.value, source=v.source, origin=v.origin, params=v.params) for v in known]
     expected = min((e for e in also if e.origin in wanted), key=lambda e: wanted[e.origin], default=None)
     also = [e for e in also if e is not expected]
     ours = None if of_seed is None else float(np.mean(list(of_seed.values())))
     seeds = over_seeds(of_seed) if of_seed else None
     tolerance = chosen.tolerance or declared.tolerance
-    reason = chosen.incomparable or partial
-    if registry.get(chosen.data).comparable == "generated":
-        reason = "generated data"
+    generated = registry.get(chosen.data).comparable == "generated"
+    reason = reason or chosen.incomparable or ("generated data" if generated else "")
     if name in chosen.timed_out:
         verdict, why = Verdict.TIMED_OUT, f"{declared.source} has no value: it timed out there"
     elif ours is None:
         verdict, why = Verdict.NOT_RUN, ""
     elif expected is None or reason:
         verdict, why = Verdict.NOT_COMPARABLE, reason or "nothing published for it"
+    elif unlike := other_settings(expected, params or {}):
+        verdict, why = Verdict.OTHER_SETTINGS, unlike
     else:
         verdict, why = judge(ours, expected, tolerance, seeds)
     return Cell(
@@ -162,8 +192,13 @@ def judged(
         verdict=verdict,
         why=why,
         required=name in chosen.required and expected is not None,
-        **filled,
     )
+
+
+def other_settings(expected: Expected, params: Mapping[str, Any]) -> str:
+    """What sets the published value's setting apart, of what is known of both; empty where nothing does."""
+    apart = {name: value for name, value in expected.params.items() if name in params and params[name] != value}
+    return "; ".join(f"published with {name} {value}, ours {params[name]}" for name, value in apart.items())
 
 
 def _interval(bounds: dict[tuple[str, str], list[float]], mean: float) -> tuple[float | None, float | None]:
@@ -186,43 +221,59 @@ def _slices(values: dict[str, float]) -> Slices | None:
 
 
 def _tests(
-    data: str, against: str | None, columns: Sequence[str], units: dict[str, Units | None]
+    data: str,
+    against: str | None,
+    columns: Sequence[str],
+    units: dict[str, Units | None],
+    runs: dict[str, Runs],
+    measured: Measured,
 ) -> dict[tuple[str, str], PairedTest]:
-    """(row, column) -> the test against the reference row, Holm-corrected over the block."""
-    reference = units.get(against or "")
-    if reference is None or against is None:
+    """(row, column) -> the test against the reference row, Holm-corrected over the block.
+
+    Made from values per session or user, or as they were when the runs were kept.
+    """
+    if against is None or not runs.get(against):
         return {}
-    found: dict[tuple[str, str], Paired] = {}
+    of_row: dict[tuple[str, str], Tested] = {}
     for name, own in units.items():
-        if own is None or name == against:
+        if name == against or not runs[name]:
             continue
-        if not np.array_equal(own[0], reference[0]):
-            raise UserError(f"{data}: {name} and {against} were not evaluated on the same sessions or users")
-        for column in columns:
-            if column in own[1] and column in reference[1]:
-                found[name, column] = paired(own[1][column], reference[1][column])
-    t, w = (holm(np.array([getattr(p, part) for p in found.values()])) for part in ("t_p", "wilcoxon_p"))
+        tests = measured.tests(runs[name], runs[against])
+        if own is not None and (reference := units[against]) is not None:
+            tests = tested(data, (name, own), (against, reference))
+        of_row.update({(name, column): tests[column] for column in columns if column in tests})
+    t, w = (holm(np.array([getattr(p, part) for p in of_row.values()])) for part in ("t_p", "wilcoxon_p"))
     return {
-        key: PairedTest(against=against, **asdict(p), t_holm=float(t[i]), wilcoxon_holm=float(w[i]))
-        for i, (key, p) in enumerate(found.items())
+        key: PairedTest(against=against, **asdict(p), t_holm=float(t[i]), wilcoxon_holm=float(w[i]), family=len(of_row))
+        for i, (key, p) in enumerate(of_row.items())
     }
 
 
+def tested(data: str, own: tuple[str, Units], against: tuple[str, Units]) -> dict[str, Tested]:
+    """Column -> the test of one row (name, values) against another, for the columns of both."""
+    (name, (units, values)), (other, (other_units, others)) = own, against
+    if not np.array_equal(units, other_units):
+        raise UserError(f"{data}: {name} and {other} were not evaluated on the same sessions or users")
+    return {column: paired(values[column], others[column]) for column in values if column in others}
+
+
 def _marks(
-    names: Sequence[str], columns: Sequence[str], units: dict[str, Units | None], runs: dict[str, Runs], masked: bool
+    names: Sequence[str], columns: Sequence[str], units: dict[str, Units | None], runs: dict[str, Runs]
 ) -> dict[tuple[str, str], Any]:
     out = {}
     for column in columns:
-        found = [list(_values(runs[name], column.removeprefix(MASKED), masked).values()) for name in names]
-        values = [float(np.mean(value)) if value else None for value in found]
+        metric = Metric.parse(column)
+        per_run = [_values(runs[name], of_lists(column, False), metric.masked) for name in names]
+        values = [float(np.mean(list(value.values()))) if value else None for value in per_run]
         own = [(units[name] or (None, {}))[1].get(column) for name in names]
         out.update({(name, column): mark for name, mark in zip(names, leaders(values, own), strict=True)})
     return out
 
 
-def _row(chosen: BlockDeclaration, name: str, cells: list[Cell], runs: Runs) -> Row:
+def _row(chosen: BlockDeclaration, name: str, cells: list[Cell], runs: Runs, stale: str, failed: str) -> Row:
     if not runs:
         note = "timed out in the paper" if name in chosen.timed_out else "not run"
+        note = f"failed: {failed}" if failed else note
         return Row(method=name, label=label(name), cells=cells, note=note)
     records = [result["run"] for result in runs.values()]
     measured = chosen.results_of.get(name, name)
@@ -233,14 +284,21 @@ def _row(chosen: BlockDeclaration, name: str, cells: list[Cell], runs: Runs) -> 
         cells=cells,
         cost=_cost(records, len({seed for _, seed in runs})),
         parameters_from=records[0].get("params_source", ""),
-        runs=[f"{chosen.data}/{measured}/{split}/{seed}" for split, seed in runs],
+        modalities=modalities.made(records),
+        stale=stale,
+        note=ELSEWHERE if records[0].get("imported") else "",
+        runs=[str(RunName(chosen.data, measured, *which)) for which in runs],
     )
 
 
-def _cost(records: Sequence[dict[str, Any]], seeds: int) -> Cost:
+def _cost(records: Sequence[dict[str, Any]], seeds: int) -> Cost | None:
+    """Of runs that say what they cost; None where one does not."""
+    if not all("seconds" in record for record in records):
+        return None
+
     def total(name: str) -> float | None:
-        found = [record["seconds"][name] for record in records if name in record["seconds"]]
-        return float(np.sum(found)) / seeds if found else None
+        seconds = [record["seconds"][name] for record in records if name in record["seconds"]]
+        return float(np.sum(seconds)) / seeds if seconds else None
 
     gpu = [record["peak_gpu_mb"] for record in records if record.get("peak_gpu_mb") is not None]
     return Cost(

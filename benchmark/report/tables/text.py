@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from benchmark.tables.model import Block, Cell, Results, Row, Table, Verdict
+from benchmark.experiments.headline import ELSEWHERE
+from benchmark.report.tables.model import Block, Cell, Results, Row, Table, Verdict
 
 GENERATED_NOTE = "Generated data: nothing in this table is comparable with the paper."
 COSTS = ("fit s", "rank s", "peak MB")
 COST_NOTE = "Seconds are summed over slices; fit includes compiling on first use. Peak memory is the whole process's."
 MARKS = "{best} the best value, {second} the second"
 TIES = ", each with all that do not differ from it significantly"
-TESTS = "* differs from {against} (paired t-test over {unit}, Holm-corrected, p < .05)"
+TESTS = "* differs from {against} (paired t-test over {unit}, Holm-corrected over {family} comparisons, p < .05)"
 UNITS = {"evaluation points": "sessions", "test users": "users"}
+
+
+STALE = "‡"
+"""Behind the name of a row that params.yaml no longer asks for."""
+BROUGHT = "§"
+"""Behind the name of a row whose lists another library made."""
+
+
+def name(row: Row) -> str:
+    """The row's label, marked where the row is stale, or its lists are from elsewhere."""
+    marks = [STALE] * bool(row.stale) + [BROUGHT] * (row.note == ELSEWHERE)
+    return " ".join([row.label, *marks])
+
+
+def foot(row: Row) -> str:
+    """Where the row's parameters and codes come from, or why there is no value; first of all, that it is stale."""
+    made = f"; codes of {row.modalities}" if row.modalities else ""
+    return f"stale: {row.stale}" if row.stale else (row.parameters_from or row.note) + made
+
+
+def stale_note(block: Block) -> str:
+    """Which rows of a block are stale, and why, and which are of lists from elsewhere; empty where none is."""
+    notes = "; ".join(f"{row.label}: {row.stale}" for row in block.rows if row.stale)
+    stale = f"{STALE} stale, not what params.yaml asks for now, compared with nothing ({notes})." if notes else ""
+    brought = f"{BROUGHT} {ELSEWHERE}, judged here on the same points." \
+        if any(row.note == ELSEWHERE for row in block.rows) else ""  # fmt: skip
+    return " ".join(filter(None, [stale, brought]))
 
 
 def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
@@ -46,8 +74,9 @@ def interval(cell: Cell) -> str:
 
 
 def cost_names(table: Table) -> tuple[str, ...]:
-    """The columns of ``costs``; hyper-parameters cost nothing."""
-    return () if table.kind == "parameters" else COSTS
+    """The columns of ``costs``; none for hyper-parameters, and where no row says what it cost."""
+    priced = table.kind != "parameters" and any(row.cost for block in table.blocks for row in block.rows)
+    return COSTS if priced else ()
 
 
 def costs(table: Table, row: Row) -> list[str]:
@@ -76,8 +105,7 @@ def comparisons(table: Table, block: Block) -> list[tuple[Row, Cell]]:
         (row, cell)
         for row in block.rows
         for cell in row.cells
-        if (cell.expected is not None or cell.verdict == Verdict.TIMED_OUT)
-        and not (table.kind == "parameters" and cell.verdict == Verdict.REPRODUCED)
+        if (cell.expected is not None or cell.verdict == Verdict.TIMED_OUT) and cell.verdict != Verdict.AS_PUBLISHED
     ]
 
 
@@ -86,10 +114,17 @@ def statistics(table: Table, block: Block, best: str, second: str) -> str:
     if table.kind == "parameters":
         return "No difference to the published values." if not comparisons(table, block) else ""
     cells = [cell for row in block.rows for cell in row.cells]
-    marked, tested = any(cell.mark for cell in cells), any(cell.test for cell in cells)
+    families = {cell.test.family for cell in cells if cell.test}
+    marked, tested = any(cell.mark for cell in cells), bool(families)
     if not marked and not tested:
         return ""
     against = next((row.label for row in block.rows if row.method == table.against), table.against or "")
-    parts = [MARKS + TIES * tested] * marked + [TESTS] * tested
+    parts = [MARKS + TIES * block.tied] * marked + [TESTS] * tested
     words = "; ".join(parts) + "."
-    return words.format(best=best, second=second, against=against, unit=UNITS.get(block.unit, block.unit))
+    names = {"against": against, "unit": UNITS.get(block.unit, block.unit), "family": family(families)}
+    return words.format(best=best, second=second, **names)
+
+
+def family(sizes: Iterable[int]) -> str:
+    """How many tests were corrected together, as words name it."""
+    return " or ".join(map(str, sorted(set(sizes))))

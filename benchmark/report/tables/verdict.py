@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 from scipy import stats
 
-from benchmark.settings import Strict
-from benchmark.tables.model import Expected, Seeds, Verdict
+from benchmark.report.tables.model import Expected, Seeds, Verdict
+from contracts.strict import Strict
 
 
 class Tolerance(Strict):

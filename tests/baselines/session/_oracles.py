@@ -64,6 +64,21 @@ def mined(train: Sessions, kind: str, weights: list[float] | None = None) -> dic
     return rules
 
 
+def shared(train: Sessions, lambda_: float, alpha: float) -> dict[int, dict[int, float]]:
+    """Item-KNN: every event of a adds one to each other item of its session; first shared session, then index."""
+    support = Counter(train.items.tolist())
+    rules: dict[int, dict[int, float]] = {}
+    for session in lists(train):
+        for a in session:
+            row = rules.setdefault(a, {})
+            for b in sorted(set(session) - {a}):
+                row[b] = row.get(b, 0.0) + 1.0
+    return {
+        a: {b: n / ((support[a] + lambda_) ** alpha * (support[b] + lambda_) ** (1 - alpha)) for b, n in row.items()}
+        for a, row in rules.items()
+    }
+
+
 def pruned(rules: dict[int, dict[int, float]], keep: float) -> dict[int, dict[int, float]]:
     """The ``keep`` largest rules of each item (below 1: without that share), first co-occurrence first."""
     result: dict[int, dict[int, float]] = {}

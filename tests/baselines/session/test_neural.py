@@ -1,9 +1,9 @@
-"""The trainer of the neural session rivals, and each network against its formula in straight Python."""
+"""The trainer of the neural session baselines, and each network against its formula in straight Python."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from baselines.session.sasrec import SASRec
 from baselines.session.shared import neural
 from baselines.session.shared.batches import Examples, hold_out, prefixes_of, shuffled
 from baselines.session.stamp import STAMP
-from benchmark import methods
+from benchmark.experiments import methods
 from contracts import Sessions, UserError
-from contracts.checkpoint import VARIABLE
+from contracts.errors import NotFinite
+from contracts.runtime.checkpoint import VARIABLE
+from contracts.runtime.training import Step
 
 CPU = torch.device("cpu")
 N_ITEMS = 7
@@ -97,38 +99,31 @@ def test_the_last_sessions_are_held_out() -> None:
 # ------------------------------------------------------------------------------------------ training
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_cycle_is_learned(name: str) -> None:
-    """Sessions that walk around a circle of items: the next item is certain, so HR@1 = 1."""
-    size = 12
-    train = Sessions.from_lists([[(start + step) % size for step in range(5)] for start in range(size)] * 4, size)
-    model = create(name, epochs=40, lr=0.2 if name == "gru4rec" else 0.01, valid_fraction=0.0).fit(train)
-    prefixes = [[(start + step) % size for step in range(length)] for start in range(size) for length in (1, 2, 4)]
-    items, _ = model.recommend(Sessions.from_lists(prefixes, size), 1)
-    assert items[:, 0].tolist() == [(prefix[-1] + 1) % size for prefix in prefixes]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("stop", [2, 6], ids=["while the epoch is chosen", "in the second training"])
+@pytest.mark.parametrize(
+    ("name", "stop"), [("stamp", 2), *((name, 6) for name in (*NAMES, "sr-gnn", "tagnn", "gce-gnn"))]
+)
 def test_a_killed_run_goes_on_as_if_unbroken(name: str, stop: int, tmp_path: Path, monkeypatch) -> None:
+    """Killed within an epoch, after two of its steps: while the epoch is chosen, and in the second training."""
     train = Sessions.from_lists(lists(2), N_ITEMS)
-    params = {"epochs": 4, "patience": 4, "valid_fraction": 0.25}
+    params = {"epochs": 4, "patience": 4, "validation": 0.25, "batch_size": 8}
     whole = create(name, **params).fit(train)
     monkeypatch.setenv(VARIABLE, "0")
     model = create(name, **params).checkpoint_at(tmp_path / "run.ckpt")
     cls, calls = type(model), []
-    train_epoch = cls.train_epoch
+    losses = cls.losses
 
-    def until_killed(*arguments) -> float:
+    def until_killed(*arguments):
         calls.append(1)
+        steps = losses(*arguments)
         if len(calls) == min(stop, len(whole.history)):
+            yield from islice(steps, 2)
             raise KeyboardInterrupt
-        return train_epoch(*arguments)
+        yield from steps
 
-    monkeypatch.setattr(cls, "train_epoch", until_killed)
+    monkeypatch.setattr(cls, "losses", until_killed)
     with pytest.raises(KeyboardInterrupt):
         model.fit(train)
-    monkeypatch.setattr(cls, "train_epoch", train_epoch)
+    monkeypatch.setattr(cls, "losses", losses)
     resumed = create(name, **params).checkpoint_at(tmp_path / "run.ckpt").fit(train)
     assert resumed.history == whole.history
     assert resumed._state.keys() == whole._state.keys()
@@ -143,7 +138,7 @@ def test_the_best_epoch_is_kept(monkeypatch) -> None:
     model = create("stamp", epochs=30, patience=3).fit(train)
     assert [row["valid_mrr"] for row in model.history if "refit" not in row] == [0.1, 0.3, 0.2, 0.3, 0.1]
     assert [row["epoch"] for row in model.history if "refit" in row] == [1, 2]
-    straight = create("stamp", epochs=2, valid_fraction=0.0).fit(train)
+    straight = create("stamp", epochs=2, validation=0.0).fit(train)
     for key, value in straight._state.items():
         np.testing.assert_array_equal(model._state[key], value, err_msg=key)
 
@@ -153,7 +148,7 @@ def test_without_refit_the_best_epoch_of_the_earlier_part_stays(monkeypatch) -> 
     curve = iter([0.1, 0.3, 0.2])
     monkeypatch.setattr(STAMP, "_validate", lambda *_: {"valid_mrr": next(curve), "valid_hr": 0.0})
     model = create("stamp", epochs=3, refit=False).fit(train)
-    straight = create("stamp", epochs=2, valid_fraction=0.0).fit(hold_out(train, 0.1)[0])
+    straight = create("stamp", epochs=2, validation=0.0).fit(hold_out(train, 0.1)[0])
     for key, value in straight._state.items():
         np.testing.assert_array_equal(model._state[key], value, err_msg=key)
 
@@ -161,7 +156,7 @@ def test_without_refit_the_best_epoch_of_the_earlier_part_stays(monkeypatch) -> 
 def test_validation_is_that_of_the_benchmark() -> None:
     """MRR@20 and HR@20 of the held-out sessions = those of the ranked lists, ties by item index."""
     train = Sessions.from_lists(lists(4, 80), 60)
-    model = create("narm", epochs=1, valid_fraction=0.0).fit(train)
+    model = create("narm", epochs=1, validation=0.0).fit(train)
     valid = Sessions.from_lists(lists(5), 60)
     prefixes, targets = prefixes_of(valid, 50)
     items, _ = model.recommend(prefixes, 20)
@@ -175,24 +170,20 @@ def test_validation_is_that_of_the_benchmark() -> None:
     assert tied["valid_mrr"] == pytest.approx(np.mean(1 / (targets + 1.0)))
 
 
-def test_learning_rate_falls_in_steps(monkeypatch) -> None:
-    rates: list[float] = []
-    monkeypatch.setattr(STAMP, "train_epoch", lambda self, n, o, *_: rates.append(o.param_groups[0]["lr"]) or 0.0)
-    create("stamp", epochs=5, lr=0.1, lr_step=2, valid_fraction=0.0).fit(Sessions.from_lists(lists(), N_ITEMS))
-    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
-
-
 def test_a_loss_that_is_not_finite_is_an_error(monkeypatch) -> None:
-    monkeypatch.setattr(STAMP, "train_epoch", lambda *_: math.nan)
-    with pytest.raises(UserError, match="stamp: expected a finite loss, found nan in epoch 1"):
+    def diverge(self, *_):
+        yield Step(torch.tensor(math.nan, requires_grad=True), 1)
+
+    monkeypatch.setattr(STAMP, "losses", diverge)
+    with pytest.raises(NotFinite, match="stamp: expected a finite loss, found nan in epoch 1"):
         create("stamp", epochs=2).fit(Sessions.from_lists(lists(), N_ITEMS))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_global_random_numbers_are_left_alone(name: str) -> None:
-    before = torch.get_rng_state()
-    create(name, epochs=1).fit(Sessions.from_lists(lists(), N_ITEMS)).recommend(Sessions.from_lists([[0]], N_ITEMS), 3)
-    assert torch.equal(torch.get_rng_state(), before)
+def test_a_training_that_diverges_is_an_error(name: str) -> None:
+    train = Sessions.from_lists(lists(), N_ITEMS)
+    with pytest.raises(NotFinite, match=r"expected (a )?finite"):
+        create(name, epochs=3, lr=1e30, validation=0.0).fit(train).recommend(Sessions.from_lists([[0]], N_ITEMS), 3)
 
 
 def test_dropout_scales_what_it_keeps() -> None:
@@ -206,9 +197,12 @@ def test_dropout_scales_what_it_keeps() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_mixed_precision_trains(name: str) -> None:
-    train = Sessions.from_lists(lists(), N_ITEMS)
-    exact, mixed = (create(name, epochs=2, dtype=dtype, valid_fraction=0.0).fit(train) for dtype in ("float32", "bf16"))
+    """Near float32; global random numbers are left alone."""
+    train, before = Sessions.from_lists(lists(), N_ITEMS), torch.get_rng_state()
+    exact, mixed = (create(name, epochs=2, dtype=dtype, validation=0.0).fit(train) for dtype in ("float32", "bf16"))
     assert mixed.history[-1]["loss"] == pytest.approx(exact.history[-1]["loss"], rel=0.05)
+    mixed.recommend(Sessions.from_lists([[0]], N_ITEMS), 3)
+    assert torch.equal(torch.get_rng_state(), before)
     assert mixed.history[-1]["loss"] != exact.history[-1]["loss"]
 
 

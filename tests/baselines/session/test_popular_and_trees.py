@@ -1,16 +1,13 @@
-"""The popularity methods, context trees and the hybrid: by hand, and against straight Python."""
+"""The popularity methods and context trees: by hand, and against straight Python."""
 
 import numpy as np
 import pytest
 
-from baselines.session.ar import AR
-from baselines.session.ct import CT
-from baselines.session.hybrid import Hybrid
+from baselines.session.context_tree import CT
 from baselines.session.pop import Pop
 from baselines.session.recent_pop import RecentPop
-from baselines.session.s_knn import SKNN
 from baselines.session.session_pop import SessionPop
-from contracts import Sessions, UserError
+from contracts import Sessions
 
 from ._oracles import DAY, check, context_tree, lists, random_sessions
 
@@ -56,33 +53,3 @@ def test_context_tree_against_straight_python(seed):
     for depth in (50, 2):
         oracle = [context_tree(train, prefix, depth) if prefix else {} for prefix in lists(prefixes)]
         check(CT(history_maxlen=depth).fit(train), prefixes, oracle, k=5)
-
-
-def test_hybrid_adds_normalised_scores():
-    train, prefixes = random_sessions(1), random_sessions(2)
-    parts = [AR(pruning=3).fit(train), SKNN(k=4).fit(train)]
-    expected = []
-    for row in range(len(prefixes)):
-        total: dict[int, float] = {}
-        for weight, part in zip((0.25, 0.75), parts, strict=True):
-            items, scores = part.recommend(prefixes, 100)
-            for item, score in zip(items[row], scores[row], strict=True):
-                if item >= 0:
-                    total[int(item)] = total.get(int(item), 0.0) + weight * score / scores[row, 0]
-        expected.append(total)
-    names = {"first": "ar", "second": "s-knn", "weight": 0.25}
-    model = Hybrid(**names, first_params={"pruning": 3}, second_params={"k": 4}).fit(train)
-    check(model, prefixes, expected, k=6)
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"first": "no-such"}, "no-such"),
-        ({"second": "_knn"}, "_knn"),
-        ({"first_params": {"k": 0}}, "vs-knn: parameter 'k'"),
-    ],
-)
-def test_hybrid_names_what_is_wrong(params, message):
-    with pytest.raises(UserError, match=message):
-        Hybrid.create(params)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from baselines.session.ar import AR
-from baselines.session.ct import CT
-from baselines.session.item_knn import ItemKNN
-from baselines.session.markov import Markov
+from baselines.session.association_rules import AR
 from baselines.session.s_knn import SKNN
-from baselines.session.sr import SR
-from baselines.session.stan import STAN
+from baselines.session.sequential_rules import SR
 from baselines.session.vs_knn import VSKNN
-from baselines.session.vstan import VSTAN
 from contracts import SessionRecommender, Sessions
 
 pytestmark = pytest.mark.realdata
@@ -156,20 +150,3 @@ def test_vsknn_is_well_above_sknn(points):
     assert vector["HR"] == pytest.approx(0.682, abs=2e-3)
     assert vector["MRR"] == pytest.approx(0.361, abs=2e-3)
     assert tuned["MRR"] == pytest.approx(0.369, abs=2e-3)
-
-
-PEER_SECONDS = {  # session-rec's CPU seconds for all points
-    AR(): 20, Markov(): 22, SR(): 19, ItemKNN(): 23, SKNN(): 28, VSKNN(): 26, CT(): 60,
-    STAN(k=500): 26, VSTAN(k=500): 41,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("model", PEER_SECONDS, ids=lambda model: type(model).__name__)
-def test_a_hundred_times_less_cpu(model, points):
-    model.fit(points.train).recommend(points.prefixes.take(np.arange(10)), 20)  # compiled
-    best = np.inf
-    for _ in range(3):  # others may be using the machine
-        start = time.process_time()
-        model.recommend(points.prefixes, 20)
-        best = min(best, time.process_time() - start)
-    assert best < PEER_SECONDS[model] / 100

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from benchmark.metrics_topk import per_user
+from benchmark.protocol.topk_metrics import per_user
 from contracts import Interactions, TopKRecommender, top_k
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from baselines.topk.als import Als
 from baselines.topk.bpr import Bpr
 from baselines.topk.shared.scoring import product_by_row
-from contracts import Interactions, UserError
+from contracts import Interactions
+from contracts.errors import NotFinite
 from tests.baselines.topk.conftest import ColdUserSplit
 
 
@@ -63,20 +64,8 @@ def test_bpr_puts_liked_pairs_first() -> None:
     assert items[0, 0] == 0
 
 
-@pytest.mark.parametrize("method", [Als, Bpr])
-def test_same_seed_same_vectors_whatever_the_threads(method, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    train = tiny(3, n_users=400, n_items=90)
-    found = []
-    for threads in ("1", "2", "2"):
-        monkeypatch.setenv("EMDE_THREADS", threads)
-        found.append(method(factors=8, seed=5).fit(train)._state["item_factors"])
-    np.testing.assert_array_equal(found[1], found[2])
-    np.testing.assert_array_equal(found[0], found[1])
-    assert (method(factors=8, seed=6).fit(train)._state["item_factors"] != found[0]).any()
-
-
 def test_a_training_that_diverges_is_one_line(tiny: Callable[..., Interactions]) -> None:
-    with pytest.raises(UserError, match="bpr: the training diverged"):
+    with pytest.raises(NotFinite, match=r"bpr: the training diverged.*: try a smaller learning_rate"):
         Bpr(factors=4, learning_rate=1e20, iterations=30).fit(tiny(0))
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from baselines.topk.item_knn import ItemKnn, weighted
-from contracts import Interactions, UserError
+from contracts import Interactions
 from tests.baselines.topk.conftest import ColdUserSplit
 from tests.baselines.topk.oracles import cosine_oracle, text_weights
 
@@ -45,11 +45,6 @@ def test_every_column_keeps_its_nearest(tiny: Callable[..., Interactions]) -> No
     full = cosine_oracle(train.liked.toarray().astype(np.float64), train.n_items, 3, "none")
     np.testing.assert_allclose(np.sort(found, axis=0)[-4:], np.sort(full, axis=0)[-4:], rtol=1e-5)
     assert (np.count_nonzero(found, axis=0) <= 4).all()
-
-
-def test_unknown_weighting_is_a_user_error() -> None:
-    with pytest.raises(UserError, match="feature_weighting"):
-        ItemKnn.create({"feature_weighting": "BM25"}, "item-knn")
 
 
 @pytest.mark.realdata

@@ -10,7 +10,7 @@ from baselines.topk.shared.neighbours import keep_largest, top_columns, top_prod
 def kept_of(values: list[float], k: int) -> list[int]:
     items = np.full(k, -1, np.int32)
     kept = np.zeros(k, np.float32)
-    keep_largest(np.arange(len(values), dtype=np.int32), np.array(values, np.float32), k, items, kept)
+    keep_largest(np.arange(len(values), dtype=np.int32), np.array(values, np.float32), items, kept)
     return items.tolist()
 
 

@@ -27,16 +27,6 @@ def test_scores_are_the_projected_profile(tiny: Callable[..., Interactions], fac
     np.testing.assert_allclose(np.take_along_axis(expected, items.astype(int), axis=1), scores, atol=1e-5)
 
 
-def test_seed_does_not_matter_and_the_same_seed_is_exact(tiny: Callable[..., Interactions]) -> None:
-    train = tiny(2)
-    first, again, other = (
-        PureSvd(factors=5, seed=seed).fit(train).recommend(train, 5, train.liked) for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(first[0], again[0])
-    np.testing.assert_array_equal(first[1], again[1])
-    np.testing.assert_allclose(first[1], other[1], atol=1e-5)
-
-
 def test_a_user_alone_is_ranked_as_among_others(tiny: Callable[..., Interactions]) -> None:
     # at full rank all scores are 0 or 1 up to rounding: any dependence on the batch would show
     train = tiny(3)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from baselines.topk.top_pop import TopPop
-from contracts import Interactions, UserError
+from contracts import Interactions
 from tests.baselines.topk.conftest import ColdUserSplit
 
 
@@ -19,18 +17,6 @@ def test_counts_by_hand() -> None:
     hidden = sp.csr_matrix(np.array([[0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], np.float32))
     items, _ = TopPop().fit(train).recommend(train, 4, hidden)
     assert items.tolist() == [[3, 0, 2, -1], [1, 3, 0, 2], [-1, -1, -1, -1]]
-
-
-def test_ties_go_to_the_lower_index(tiny: Callable[..., Interactions]) -> None:
-    train = tiny(0)
-    counts = np.asarray(train.liked.sum(axis=0)).ravel()
-    items, _ = TopPop().fit(train).recommend(train.take(slice(0, 1)), train.n_items)
-    assert items[0].tolist() == sorted(range(train.n_items), key=lambda item: (-counts[item], item))
-
-
-def test_empty_train_is_a_user_error() -> None:
-    with pytest.raises(UserError, match="top-pop"):
-        TopPop().fit(Interactions(sp.csr_matrix((3, 4), dtype=np.float32)))
 
 
 @pytest.mark.realdata

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
-from benchmark import cli, store
+from benchmark.cli import main as cli
+from benchmark.cli.examples import EXAMPLES
+from benchmark.experiments import run_store
+from contracts.runtime.sources import sources_hash
+from tests.parameters import copy_parameters, edit
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 Emde = Callable[..., tuple[int, str, str]]
 
 
@@ -78,18 +84,40 @@ def test_help_from_a_shell() -> None:
         [sys.executable, "-m", "benchmark.cli", "--help"], capture_output=True, text=True, cwd=PROJECT
     )
     assert found.returncode == 0
-    for command in ("data", "methods", "run", "evaluate", "density", "tables", "profile", "doctor", "EMDE_MIRROR"):
+    for command in (
+        "data",
+        "methods",
+        "run",
+        "evaluate",
+        "density",
+        "tables",
+        "pipeline",
+        "show",
+        "doctor",
+        "EMDE_MIRROR",
+    ):
         assert command in found.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "evaluate", "tables", "density", "data", "methods", "doctor"])
-def test_every_command_has_help(emde, command: str) -> None:
-    code, out, _ = emde(command, "--help")
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_every_command_has_help_with_an_example(emde, command: str) -> None:
+    """The example is one that the command takes, and stands whole in its help."""
+    code, out, _ = emde(*command.split(), "--help")
     assert code == 0
-    assert f"emde {command}" in out
+    assert out.endswith(f"\n\nexample: {EXAMPLES[command]}\n")
+    words = shlex.split(EXAMPLES[command].partition("emde ")[2])
+    assert cli.build_parser().parse_args(words).handler
+    assert words[: len(command.split())] == command.split()
+
+
+def test_version(emde) -> None:
+    code, out, _ = emde("--version")
+    assert code == 0
+    assert re.fullmatch(r"emde \S+ \((unknown|[0-9a-f]{12})(\+dirty)?\)\n", out)
 
 
 RUN = ("run", "--data", "sample-sessions", "--method", "ar")
+EMDE = ("run", "--data", "sample-sessions", "--method", "emde", "--set", "modalities=[{group: random}]")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +132,10 @@ RUN = ("run", "--data", "sample-sessions", "--method", "ar")
         ((*RUN, "--set", "prunning=3"), ["ar: unknown parameter 'prunning'", "pruning"]),
         ((*RUN, "--set", "pruning=-1"), ["ar: parameter 'pruning'", "greater than or equal to 0", "found -1"]),
         ((*RUN, "--set", "pruning=many"), ["ar: parameter 'pruning'", "'many'"]),
+        ((*EMDE, "--set", "lr=.inf"), ["emde: parameter 'lr'", "finite number", "found inf"]),
+        ((*EMDE, "--set", "lr=.nan"), ["emde: parameter 'lr'", "finite number", "found nan"]),
+        ((*EMDE, "--set", "modalities=[{group: random, dim: .inf}]"), ["emde: parameter 'modalities.0.dim'", "inf"]),
+        ((*EMDE, "--set", "lr=1e30"), ["emde: expected a finite loss, found nan in epoch 1: try a smaller lr"]),
         ((*RUN, "--set", "pruning"), ["--set: expected NAME=VALUE", "'pruning'"]),
         ((*RUN, "--set", "=3"), ["--set: expected NAME=VALUE"]),
         ((*RUN, "--set", "pruning=[1"), ["--set pruning: expected a YAML value"]),
@@ -115,7 +147,8 @@ RUN = ("run", "--data", "sample-sessions", "--method", "ar")
         (("density", "--data", "sample-sessions"), ["sample-sessions", "vector"]),
         (("tables", "--profile", "nothing"), ["unknown profile 'nothing'", "sample"]),
         (("tables", "--profile", "sample", "--table", "99"), ["no table '99'"]),
-        (("profile", "nothing"), ["unknown profile 'nothing'"]),
+        (("pipeline", "--methods", "ar"), ["--methods: expected --data NAME"]),
+        (("show", "nothing", "--data", "rsc15"), ["unknown session method 'nothing'"]),
     ],
 )
 def test_wrong_words(emde, tmp_path, arguments, words) -> None:
@@ -164,9 +197,9 @@ def test_cuda_without_a_gpu(emde) -> None:
 
 
 def test_wrong_params_file(emde, tmp_path, monkeypatch) -> None:
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**params, "threads": "many"}))
+    edit(copy_parameters(tmp_path), lambda params: params.update(threads="many"))
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.emde]\n")
     monkeypatch.chdir(tmp_path)
     refused(emde(*RUN), str(tmp_path / "params.yaml"), "threads", "'many'")
 
@@ -212,11 +245,11 @@ def test_run_and_evaluate(emde, store_root) -> None:
         for name in ("HR", "MRR", "P", "R", "MAP", "NDCG", "MAP_textbook", "NDCG_textbook", "R_distinct"):
             assert 0 <= found["metrics"][f"{name}@{k}"] <= 1
     folder = Path(found["run_dir"])
-    assert folder == store.run_dir(store_root, "sample-sessions", "ar", "0", found["params"])
+    assert folder == run_store.run_dir(store_root, "sample-sessions", "ar", "0", found["params"])
     first, second = (answer(emde("evaluate", folder, "--json")) for _ in range(2))
     assert first == second
     assert first["metrics"] == found["metrics"]
-    assert len(store.read_ranks(folder)[0]) == found["n_points"]
+    assert len(run_store.read_ranks(folder)[0]) == found["n_points"]
     low, high = found["intervals"]["MRR@20"]
     assert low < found["metrics"]["MRR@20"] < high
     lost, won = found["ties"]["MRR@20"]
@@ -224,6 +257,17 @@ def test_run_and_evaluate(emde, store_root) -> None:
     code, out, _ = emde("evaluate", folder)
     assert code == 0
     assert "MRR@20" in out
+
+
+def test_peak_memory_is_that_after_the_evaluation(emde, store_root, tmp_path, monkeypatch) -> None:
+    marks = count(100)
+    monkeypatch.setattr("benchmark.experiments.environment.peak_rss_mb", lambda: float(next(marks)))
+    found = answer(emde(*RUN, "--json", "--out", store_root))
+    assert found["peak_rss_mb"] > run_store.read_record(Path(found["run_dir"]))["peak_rss_mb"]
+    answer(emde("evaluate", found["run_dir"], "--out", tmp_path / "cell", "--json"))
+    assert (
+        json.loads((tmp_path / "cell/evaluation.json").read_text())[0]["evaluation_peak_rss_mb"] > found["peak_rss_mb"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,16 +281,21 @@ def test_run_and_evaluate(emde, store_root) -> None:
     ],
 )
 def test_a_rerun_gives_the_same_lists(emde, tmp_path, data: str, method: str, pairs) -> None:
-    """Bit for bit on the CPU, whatever else the two records say (times, memory)."""
-    runs = []
+    """Bit for bit on the CPU, every file that a stage leaves; times and memory lie elsewhere, and are shown."""
+    runs, files = [], []
     for name in ("first", "second"):
-        arguments = ("run", "--data", data, "--method", method, *sets(*pairs), "--out", tmp_path / name, "--json")
+        spent = ("--costs", tmp_path / f"{name}-costs", "--json")
+        arguments = ("run", "--data", data, "--method", method, *sets(*pairs), "--out", tmp_path / name, *spent)
         runs.append(answer(emde(*arguments, "--device", "cpu")))
-    first, second = (Path(run["run_dir"]) for run in runs)
-    assert (first / store.RANKS).read_bytes() == (second / store.RANKS).read_bytes()
-    records = [store.read_record(folder) for folder in (first, second)]
-    assert records[0]["lists_sha256"] == records[1]["lists_sha256"]
+        cell = tmp_path / f"{name}-cell"
+        assert answer(emde("evaluate", runs[-1]["run_dir"], "--out", cell, *spent))["run"]["machine"]["processor"]
+        assert (tmp_path / f"{name}-costs/evaluation.json").is_file()
+        made = [*Path(runs[-1]["run_dir"]).iterdir(), *cell.iterdir()]
+        files.append({path.name: path.read_bytes() for path in made})
+    assert files[0] == files[1]
+    assert {run_store.RANKS, run_store.RECORD, "evaluation.json", "units.parquet"} <= set(files[0])
     assert runs[0]["metrics"] == runs[1]["metrics"]
+    assert runs[0]["seconds"]["fit"] >= 0
     if data == "sample-ratings":
         for k in (1, 5, 10, 20, 50, 100):
             for metric in ("Recall", "NDCG", "Precision", "MAP", "MRR"):
@@ -256,10 +305,13 @@ def test_a_rerun_gives_the_same_lists(emde, tmp_path, data: str, method: str, pa
 
 def test_a_record_says_how_it_came_about(emde, store_root) -> None:
     found = answer(emde(*RUN, "--json", "--out", store_root, "--threads", "1"))
-    record = store.read_record(Path(found["run_dir"]))
-    wanted = "params seed code packages data_hashes threads device seconds peak_rss_mb lists_sha256 command finished"
+    record = run_store.read_record(Path(found["run_dir"]))
+    wanted = (
+        "params seed code sources packages data_hashes threads device seconds peak_rss_mb lists_sha256 command finished"
+    )
     assert set(wanted.split()) <= set(record)
     assert record["threads"] == 1
+    assert record["sources"] == sources_hash("baselines.session.association_rules")
     assert record["packages"]["numpy"] == np.__version__
     assert record["command"] == "emde run --data sample-sessions --split 0 --method ar"
 
@@ -273,7 +325,7 @@ def test_the_recorded_command_gives_the_same_parameters(emde, store_root) -> Non
         emde("run", "--data", "sample-sessions", "--method", "stan", *sets(*pairs), "--json", "--out", store_root)
     )
     assert found["params"]["lambda_spw"] is None
-    command = shlex.split(store.read_record(Path(found["run_dir"]))["command"])
+    command = shlex.split(run_store.read_record(Path(found["run_dir"]))["command"])
     again = answer(emde(*command[1:], "--json", "--out", store_root))
     assert again["run_dir"] == found["run_dir"]
 
@@ -301,27 +353,29 @@ def test_aliases(emde) -> None:
 def test_damaged_runs(emde, tmp_path, damage: str) -> None:
     folder = Path(answer(emde(*RUN, "--json", "--out", tmp_path))["run_dir"])
     if damage == "ranks":
-        (folder / store.RANKS).write_bytes((folder / store.RANKS).read_bytes()[:-100])
+        (folder / run_store.RANKS).write_bytes((folder / run_store.RANKS).read_bytes()[:-100])
     elif damage == "record":
-        (folder / store.RECORD).write_text("{")
+        (folder / run_store.RECORD).write_text("{")
     else:
-        record = store.read_record(folder)
-        items, scores = store.read_ranks(folder)
+        record = run_store.read_record(folder)
+        items, scores = run_store.read_ranks(folder)
         if damage == "hashes":
             record["data_hashes"]["columns"] = {}
         else:
             items, scores = items[1:], scores[1:]
-        store.write_run(folder, record, {}, items, scores)
+        run_store.write_run(folder, record, {}, items, scores)
     words = {"ranks": "ranks.parquet", "record": "run.json", "length": "ranked lists, found", "hashes": "other hashes"}
     refused(emde("evaluate", folder, "--json"), words[damage])
 
 
 def test_density(emde, tmp_path, monkeypatch) -> None:
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params["density"]["digits"].update(n=[1, 10], k=[3], seeds=2, sweep=[0.5], methods=["emde-n100", "hbe"])
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    copy_parameters(tmp_path)
+    small = {"n": [1, 10], "k": [3], "seeds": 2, "sweep": [0.5], "methods": ["emde-n100", "hbe"]}
+    edit(tmp_path / "params/density.yaml", lambda density: density["digits"].update(small))
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.emde]\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EMDE_CACHE")
     found = answer(emde("density", "--data", "digits", "--out", tmp_path / "out.json", "--json"))
     assert found == json.loads((tmp_path / "out.json").read_text())
     assert found["points"] == 1797
@@ -335,14 +389,14 @@ def test_density(emde, tmp_path, monkeypatch) -> None:
     (sweep,) = found["sweep"]
     assert sweep["h"] == pytest.approx(0.5 * found["median_distance"])
     assert [(cell["n"], cell["k"]) for cell in sweep["rows"]] == [(10, 3)]
-    assert list((tmp_path / ".cache/density").glob("*.npy"))
+    assert list((tmp_path / ".cache/density").glob("*.npz"))
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core: one thread either way")
 def test_threads_reach_the_matrix_products() -> None:
     """``--threads`` holds for numpy's BLAS, too: sums depend on it."""
     code = (
-        "import benchmark.cli as c; c.configure(c.build_parser().parse_args("
+        "import benchmark.cli.main as c; c.configure(c.build_parser().parse_args("
         "['run', '--data', 'x', '--method', 'y', '--threads', '1'])); import numpy, threadpoolctl; "
         "print(max(pool['num_threads'] for pool in threadpoolctl.threadpool_info()))"
     )
@@ -353,9 +407,10 @@ def test_threads_reach_the_matrix_products() -> None:
 
 def test_one_run_with_a_small_catalogue_can_be_scored() -> None:
     """Lists are asked for at their full length, even where the catalogue is smaller."""
-    from benchmark import methods, metrics_topk
     from benchmark.data.load import TopKSplit
-    from benchmark.run import TOPK_K, rank_users
+    from benchmark.experiments import methods
+    from benchmark.experiments.run import TOPK_K, rank_users
+    from benchmark.protocol import topk_metrics
     from contracts import Interactions
     from tests.contract import random_interactions, rows_of
 
@@ -365,6 +420,15 @@ def test_one_run_with_a_small_catalogue_can_be_scored() -> None:
     ids = np.arange(20)
     split = TopKSplit("d", "s", train, profiles, heldout, np.arange(2), ids, None, {})
     ranked = rank_users(methods.find("topk", "top-pop").create({}).fit(train), split, TOPK_K)
-    found = metrics_topk.per_user(ranked.items, heldout)
+    found = topk_metrics.per_user(ranked.items, heldout)
     assert found["Recall@100"].tolist() == [1, 1]
     assert found["Precision@100"].tolist() == [0.01, 0.02]
+
+
+def test_where_a_parameter_comes_from(emde) -> None:
+    found = {one["name"]: one for one in answer(emde("show", "vs-knn", "--data", "rsc15", "--json"))["parameters"]}
+    assert found["k"]["file"] == "results/paper/session_rec_tuned.csv"
+    assert found["seed" if "seed" in found else "k"]["value"] is not None
+    status, out, _ = emde("show", "vs-knn", "--data", "rsc15")
+    assert status == 0
+    assert "results/paper/session_rec_tuned.csv" in out

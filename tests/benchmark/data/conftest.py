@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.data import registry
@@ -12,6 +14,14 @@ from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
 
 PROJECT = Path(__file__).parents[3]
+
+
+def sessions(days: float = 6, n: int = 200, n_items: int = 20) -> pd.DataFrame:
+    """Clicks of n sessions, four each, over some days."""
+    random = np.random.default_rng(0)
+    times = np.repeat(np.sort(random.random(n)) * days * 86400, 4) + np.tile(np.arange(4), n) * 10.0
+    items = random.integers(0, n_items, 4 * n)
+    return pd.DataFrame({"SessionId": np.repeat(np.arange(n), 4), "ItemId": items, "Time": 1e9 + times})
 
 
 @pytest.fixture

@@ -73,6 +73,26 @@ def test_srgnn_malformed(tmp_path, train, test, message):
         parse(registry.get("nowplaying-gcegnn"), tmp_path)
 
 
+def test_the_step_between_events_of_which_only_the_order_is_known(tmp_path):
+    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps([[1, 2], [2, 1]] * 10))
+    (tmp_path / "test.txt").write_bytes(pickle.dumps(([[1]], [2])))
+    known = registry.get("nowplaying-gcegnn")
+
+    def read(**options):
+        dataset = known.model_copy(update={"options": {"protocol": "sr-gnn", **options}})
+        return next(iter(build(dataset, parse(dataset, tmp_path))))
+
+    assert known.options["step_seconds"] == 1.0
+    assert registry.get("retailrocket-dhcn").options["step_seconds"] == 60.0
+    assert read().columns["test_times"].tolist() == [40, 41]
+    minutes = read(step_seconds=60)
+    assert minutes.columns["train_times"][:3].tolist() == [0, 60, 120]
+    assert minutes.meta["step_seconds"] == 60.0
+    for wrong in (0, -1.0, float("inf"), "a minute"):
+        with pytest.raises(UserError, match="step_seconds: expected seconds above 0"):
+            read(step_seconds=wrong)
+
+
 def write_behaviours(folder, view=((0, 0, 9), (1, 3, 9)), test=((0, 1), (1, 2))):
     def matrix(cells):
         rows, columns, values = np.array(cells).T

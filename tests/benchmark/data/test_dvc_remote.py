@@ -9,26 +9,23 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-TARGETS = ["fetch@digits", "prepare@digits"]
+from tests.parameters import copy_parameters
+
+TARGETS = ["fetch--digits", "prepare--digits"]
 
 
 @pytest.fixture
 def pipeline(project, tmp_path, monkeypatch):
-    """A folder with the project's dvc.yaml and a profile of one data set; runs DVC in it."""
+    """A folder with the project's dvc.yaml and the code of its data; runs DVC in it."""
     folder = tmp_path / "project"
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc/config").write_text("[core]\n no_scm = true\n analytics = false\n check_update = false\n")
-    for name in ("dvc.yaml", "params.yaml"):
+    for name in ("contracts", "benchmark"):  # what the stages depend on, and run
+        shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "pyproject.toml"):
         shutil.copy(project / name, folder)
-    for name in ("registry", "generate", "parsers", "splits"):  # what the stages depend on
-        shutil.copytree(project / "benchmark/data" / name, folder / "benchmark/data" / name)
-    data = {"digits": {"registry": "benchmark/data/registry/digits.yaml", "maker": "benchmark/data/generate"}}
-    nothing: dict[str, object] = {key: {} for key in ("derived", "pages", "cells", "ablated")}
-    nothing |= {"vectors": [], "compared": [], "taste_map": "", "taste_map_in": "raw", "compared_in": "raw"}
-    profile = {"profile": "sample", "data": data, **nothing}
-    (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
+    copy_parameters(folder)
     for name in ("EMDE_DATA", "EMDE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmark import data_page, settings
-from benchmark import density as estimation
 from benchmark.data import registry
 from benchmark.data.fetch import fetch
 from benchmark.data.load import TopKSplit, VectorSet, load_split
 from benchmark.data.prepare import prepare
-from benchmark.data.stats import stats
+from benchmark.data.statistics import stats
+from benchmark.experiments import density as estimation
+from benchmark.experiments import settings
+from benchmark.report import data_page
 from contracts import UserError
 from emde.graph import propagate, user_edges
 

@@ -9,10 +9,10 @@ import zipfile
 import pytest
 import yaml
 
-from benchmark.data import checksums, download, fetch, registry
+from benchmark.data import as_is, checksums, download, fetch, registry
 from benchmark.data.registry import Dataset, File
-from benchmark.data.store import read_json
 from contracts import UserError
+from contracts.runtime.json import read_json
 from tests.benchmark.data.faulty_server import CONTENT, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,11 +61,29 @@ def test_checksum_holds_for_the_mirror_too(tiny, root, tmp_path, monkeypatch):
     assert not (root / "raw" / "tiny" / "data.bin").exists()
 
 
-def test_bad_mirror_falls_back_to_the_sources_in_order(tiny, root, tmp_path, monkeypatch):
+def test_a_mirror_without_the_file_falls_back_to_the_sources_in_order(tiny, root, tmp_path, monkeypatch):
     with serving() as server:
         tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/html", f"{server.url}/none")))
-        mirror_with(tmp_path, monkeypatch, b"other")
+        mirror_with(tmp_path, monkeypatch, CONTENT, "other.bin")
         assert (fetch.fetch("tiny") / "data.bin").read_bytes() == CONTENT
+
+
+def test_a_wrong_file_of_a_mirror_is_refused_at_once_or_taken_as_it_is(tiny, root, tmp_path, monkeypatch, caplog):
+    """No source is asked; what is taken as it is stays so, says so, and is never recorded."""
+    with serving() as server:
+        tiny(File(name="data.bin", sha256=SHA256, urls=(f"{server.url}/none",)))
+        mirror_with(tmp_path, monkeypatch, b"other")
+        with pytest.raises(UserError, match=r"mirror/tiny/data\.bin: .*expected sha256 .* fetch tiny --as-is"):
+            fetch.fetch("tiny")
+    assert fetch.fetch("tiny", as_they_are=True).joinpath("data.bin").read_bytes() == b"other"
+    monkeypatch.delenv("EMDE_MIRROR")
+    fetch.fetch("tiny")
+    assert caplog.text.count(as_is.STATED) == 2
+    assert as_is.judged("tiny").approximate == as_is.STATED
+    assert not (root / "registry").exists()
+    (root / "raw/tiny/data.bin").unlink()
+    with pytest.raises(UserError, match="could not be fetched offline"):
+        fetch.fetch("tiny")
 
 
 def test_mirror_may_be_a_url(tiny, root, monkeypatch):
@@ -122,7 +140,16 @@ def test_unknown_checksum_is_recorded_then_enforced(tiny, root):
             fetch.fetch("tiny")
 
 
-def test_recorded_checksums_lie_next_to_the_registry_entry(tiny, root, tmp_path):
+def test_recorded_checksums_of_a_data_root_elsewhere_stay_there(tiny, root, tmp_path):
+    with serving() as server:
+        tiny(File(name="data.bin", urls=(f"{server.url}/none",)))
+        fetch.fetch("tiny")
+    assert not (tmp_path / "registry/checksums.lock.json").exists()
+    assert read_json(root / "registry/checksums.lock.json")["tiny"]["data.bin"]["sha256"] == SHA256
+
+
+def test_recorded_checksums_lie_next_to_the_registry_entry(tiny, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(checksums, "project_root", lambda: root.parent)
     with serving() as server:
         tiny(File(name="data.bin", urls=(f"{server.url}/none",)))
         fetch.fetch("tiny")

@@ -7,22 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
-from benchmark import cli
+from benchmark.cli import main as cli
 from benchmark.data import paths
+from tests.benchmark.data.conftest import sessions
 
 
 @pytest.fixture
 def mine(root, tmp_path) -> Path:
     """A data set of one's own, prepared; returns its registry entry."""
-    random = np.random.default_rng(0)
-    times = np.repeat(np.sort(random.random(200)) * 6 * 86400, 4) + np.tile(np.arange(4), 200) * 10.0
-    events = {"SessionId": np.repeat(np.arange(200), 4), "ItemId": random.integers(0, 20, 800), "Time": 1e9 + times}
-    pd.DataFrame(events).to_csv(tmp_path / "mine.csv", index=False)
+    sessions().to_csv(tmp_path / "mine.csv", index=False)
     assert cli.main(["data", "add", "mine", "--sessions", str(tmp_path / "mine.csv")]) == 0
     return root / "registry" / "mine.yaml"
 

@@ -132,7 +132,7 @@ def test_ml1m_from_its_folds(tmp_path):
         ("test_1m2", "1,10,3\n1,11,2\n2,11,2\n", "expected five disjoint folds, found 1 ratings in two of them"),
         ("test_1m2", "1,11,2\n", "1 rows of ratings_order.parquet are in no fold"),
         ("test_1m2", "1,11,7\n2,11,2\n", "expected a rating of 1 to 5, found 7"),
-        ("test_1m2", "1;11;2\n", "test_1m2.dat: .*got 1"),
+        ("test_1m2", "1;11;2\n", "test_1m2.dat: .*found 1"),
         ("test_1m2", "", "test_1m2.dat: expected rows, found an empty file"),
         ("movies", "10,Film,Drama\n", "movies.dat: line 1: expected MovieID::Title::Genres"),
         ("rating", "0\tthree\t5\t9\n", r"ncf_ml-1m.test.rating: .*'three'"),
@@ -159,10 +159,10 @@ def test_glove_malformed(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("points", "density", "message"),
     [
-        ("1,2\n", "0.5,0\n", r"shuttle.csv: .*got 2"),
+        ("1,2\n", "0.5,0\n", r"shuttle.csv: .*found 2"),
         (",".join("123456789") + "\n", "0.5,1\n", "expected the density of each of the 1 rows once"),
         (",".join("12345678x") + "\n", "0.5,0\n", "column 'c8'.*'x'"),
-        (",".join("123456789") + "\n", "0.5 0\n", "shuttle_gaussian.txt: .*got 1"),
+        (",".join("123456789") + "\n", "0.5 0\n", "shuttle_gaussian.txt: .*found 1"),
     ],
 )
 def test_shuttle_malformed(tmp_path, points, density, message):

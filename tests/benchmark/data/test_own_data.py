@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 
 import numpy as np
@@ -11,23 +10,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark import cli
-from benchmark import settings as settings_module
-from benchmark.data import add, registry
+from benchmark.cli import main as cli
+from benchmark.data import add, given_vectors, registry, swap
 from benchmark.data.export import export
 from benchmark.data.load import load_split
 from benchmark.data.parsers.session_rec import read_events
-from benchmark.data.prepare import prepare
-from benchmark.data.root import project_root
+from benchmark.experiments import settings as settings_module
 from contracts import UserError
+from tests.benchmark.data.conftest import sessions
+from tests.parameters import copy_parameters
 
 
-def events(days: int = 6) -> pd.DataFrame:
-    random = np.random.default_rng(0)
-    sessions = np.repeat(np.arange(200), 4)
-    times = np.repeat(np.sort(random.random(200)) * days * 86400, 4) + np.tile(np.arange(4), 200) * 10.0
-    items = random.integers(0, 20, 800)
-    return pd.DataFrame({"SessionId": sessions, "ItemId": items, "Time": 1e9 + times, "UserId": sessions % 30})
+def events() -> pd.DataFrame:
+    return sessions().assign(UserId=lambda frame: frame["SessionId"] % 30)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".txt", ".parquet"])
@@ -40,7 +35,6 @@ def test_own_sessions(root, tmp_path, suffix):
         frame.to_csv(path, index=False, sep="," if suffix == ".csv" else "\t")
     add.add_sessions("mine", path)
     assert "mine" in registry.names()
-    prepare("mine")
     split = load_split("mine")
     assert len(split.train) + len(split.test) == 200
     assert split.test.last_times.min() > split.train.last_times.max()
@@ -56,22 +50,10 @@ def test_own_sessions_with_text_ids_iso_times_names_and_attributes(root, tmp_pat
     (tmp_path / "colours.csv").write_text("item,token\nitem 1,red\nitem 2,red\nitem 2,big\nitem 999,red\n")
     columns = {"session": "visit", "item": "sku", "time": "when"}
     add.add_sessions("shop", tmp_path / "shop.csv", columns=columns, attributes=tmp_path / "colours.csv")
-    prepare("shop")
     split = load_split("shop")
     assert split.item_ids[0].startswith("item ")
     assert split.train.attributes["attribute"].shape == (split.train.n_items, 2)
     assert split.train.attributes["attribute"].nnz == 3
-
-
-def test_own_srgnn_folder(root, tmp_path):
-    train = [[1, 2, 3], [2, 3], [3, 1, 2]] * 10
-    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps(train))
-    (tmp_path / "test.txt").write_bytes(pickle.dumps(([[1, 2], [1], [3]], [3, 2, 1])))
-    add.add_sessions("mine", tmp_path)
-    prepare("mine")
-    split = load_split("mine")
-    assert split.split == "published"
-    assert np.maximum(split.test.lengths - 1, 0).sum() == 3
 
 
 def test_own_ratings(root, tmp_path):
@@ -82,49 +64,15 @@ def test_own_ratings(root, tmp_path):
     frame.to_csv(tmp_path / "stars.csv", index=False)
     dataset = add.add_ratings("stars", tmp_path / "stars.csv")
     assert (*dataset.splits, *dataset.more_splits) == ("cold-user", "per-user", "temporal")
-    prepare("stars")
     assert len(load_split("stars").user_ids) == 5
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda frame: frame.drop(columns="ItemId"), "expected column 'ItemId'"),
-        (
-            lambda frame: frame.assign(Time=frame["Time"].astype(object).where(frame.index != 3, "soon")),
-            r"row 4.*'soon'",
-        ),
-        (lambda frame: frame[frame["SessionId"] < 2], "expected more than 1 days of sessions"),
-        (lambda frame: frame[:0], "expected rows, found none"),
-    ],
-)
-def test_own_sessions_that_cannot_be_used_leave_nothing(root, tmp_path, change, message):
-    change(events()).to_csv(tmp_path / "mine.csv", index=False)
-    with pytest.raises(UserError, match=message):
-        add.add_sessions("mine", tmp_path / "mine.csv")
-    assert "mine" not in registry.names()
-    assert not (root / "raw" / "mine").exists()
-
-
-def test_a_failed_second_try_keeps_what_was_there(root, tmp_path):
+def test_new_files_are_prepared_at_once(root, tmp_path):
     events().to_csv(tmp_path / "mine.csv", index=False)
     add.add_sessions("mine", tmp_path / "mine.csv")
-    before = (root / "raw" / "mine" / "mine.csv").read_bytes()
-    entry = (root / "registry" / "mine.yaml").read_bytes()
-    events().assign(Time="soon").to_csv(tmp_path / "mine.csv", index=False)
-    with pytest.raises(UserError, match="column 'Time', data row 1"):
-        add.add_sessions("mine", tmp_path / "mine.csv")
-    assert (root / "raw" / "mine" / "mine.csv").read_bytes() == before
-    assert (root / "registry" / "mine.yaml").read_bytes() == entry
-
-
-def test_new_files_make_the_prepared_ones_stale(root, tmp_path):
-    events().to_csv(tmp_path / "mine.csv", index=False)
-    add.add_sessions("mine", tmp_path / "mine.csv")
-    prepare("mine")
+    before = len(load_split("mine").test)
     add.add_sessions("mine", tmp_path / "mine.csv", test_days=2)
-    with pytest.raises(UserError, match="run: emde data prepare mine"):
-        load_split("mine")
+    assert len(load_split("mine").test) > before
 
 
 @pytest.mark.parametrize(
@@ -132,7 +80,6 @@ def test_new_files_make_the_prepared_ones_stale(root, tmp_path):
     [
         ({"sesion": "visit"}, None, "unknown role 'sesion'; expected one of: session, item, time, user"),
         (None, "item,token\nx,red\n", "column 'item': expected items of the data such as .*, found 'x'"),
-        (None, "item,colour\n1,red\n", "header: expected column 'token', found item, colour"),
         (None, "item,token\n1,red\n,blue\n", "column 'item', data row 2: expected an id, found an empty field"),
     ],
 )
@@ -157,23 +104,12 @@ def test_an_empty_field_is_located(root, tmp_path, suffix):
         add.add_sessions("mine", path)
 
 
-def test_own_srgnn_folder_with_attributes(root, tmp_path):
-    (tmp_path / "all_train_seq.txt").write_bytes(pickle.dumps([[1, 2, 3], [2, 3], [3, 1, 2]] * 10))
-    (tmp_path / "test.txt").write_bytes(pickle.dumps(([[1, 2], [1]], [3, 2])))
-    (tmp_path / "kinds.csv").write_text("item,token\n1,a\n2,a\n")
-    add.add_sessions("mine", tmp_path, attributes=tmp_path / "kinds.csv")
-    prepare("mine")
-    assert load_split("mine").train.attributes["attribute"].nnz == 2
-    with pytest.raises(UserError, match="has no columns to name"):
-        add.add_sessions("mine", tmp_path, columns={"item": "sku"})
-
-
 def emde(*words: str) -> int:
     return cli.main(list(words))
 
 
 def test_own_data_are_usable_at_once(root, tmp_path, capsys):
-    """From the command line: add, run with vectors as a modality, statistics, page, a profile of params.yaml."""
+    """From the command line: add, run with vectors as a modality, statistics, page, a profile."""
     frame = events().rename(columns={"SessionId": "visit", "ItemId": "sku"})
     frame.to_csv(tmp_path / "clicks.csv", index=False)
     assert emde("data", "add", "shop", "--sessions", str(tmp_path / "clicks.csv"),
@@ -190,10 +126,11 @@ def test_own_data_are_usable_at_once(root, tmp_path, capsys):
     assert emde("run", "--data", "shop", "--method", "pop", "--out", str(tmp_path / "runs")) == 0
     assert emde("data", "stats", "shop") == 0
     assert emde("data", "page", "shop", "--out", str(tmp_path / "shop.html")) == 0
-    params = yaml.safe_load((project_root() / "params.yaml").read_text())
-    params["profiles"]["mine"] = {"title": "Mine", "session": [{"data": ["shop"], "methods": ["s-knn", "emde"]}]}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    assert set(settings_module.load(tmp_path / "params.yaml").cells("mine")) == {"shop--s-knn", "shop--emde"}
+    path = copy_parameters(tmp_path)
+    (tmp_path / "profiles/mine").mkdir()
+    profile = {"title": "Mine", "session": [{"data": ["shop"], "methods": ["s-knn", "emde"]}]}
+    (tmp_path / "profiles/mine/profile.yaml").write_text(yaml.safe_dump(profile))
+    assert set(settings_module.load(path).cells("mine")) == {("shop", "s-knn"), ("shop", "emde")}
     assert emde("evaluate", str(tmp_path / "runs")) == 0
     np.save(tmp_path / "v.npy", np.random.default_rng(1).standard_normal((20, 4)))
     assert emde(*vectors) == 0
@@ -212,18 +149,10 @@ def test_the_list_says_what_is_here(root, tmp_path, capsys):
     assert emde("data", "list", "--json") == 0
     here = {row["name"]: row["here"] for row in json.loads(capsys.readouterr().out)["data"]}
     assert {name: here[name] for name in ("mine", "retail", "rsc15", "ml20m-items")} == {
-        "mine": "fetched", "retail": "by hand", "rsc15": "no", "ml20m-items": "no",
+        "mine": "prepared", "retail": "by hand", "rsc15": "no", "ml20m-items": "no",
     }  # fmt: skip
-    prepare("mine")
     assert emde("data", "list") == 0
     assert re.search(r"^mine +session +public +0 +prepared", capsys.readouterr().out, re.MULTILINE)
-
-
-def test_data_that_cannot_be_split_are_not_registered(root, tmp_path, capsys):
-    events().assign(ItemId=range(800)).to_csv(tmp_path / "mine.csv", index=False)
-    assert emde("data", "add", "mine", "--sessions", str(tmp_path / "mine.csv")) == 2
-    assert "no session is left after min_support=5" in capsys.readouterr().err
-    assert "mine" not in registry.names()
 
 
 def test_names_that_cannot_be_taken(root, tmp_path):
@@ -235,24 +164,22 @@ def test_names_that_cannot_be_taken(root, tmp_path):
 
 
 def test_item_vectors(sample, tmp_path, monkeypatch):
-    monkeypatch.setattr(add, "data_root", lambda: tmp_path)
+    for module in (given_vectors, swap):
+        monkeypatch.setattr(module, "data_root", lambda: tmp_path)
     split = load_split("sample-sessions")
     ids = split.item_ids[::2]
     np.save(tmp_path / "text.npy", np.arange(2 * len(ids)).reshape(len(ids), 2))
     (tmp_path / "text.ids").write_text("".join(f"{item}\n" for item in ids))
     add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
-    vectors, known = add.item_vectors("sample-sessions", "text", split.item_ids)
+    vectors, known = given_vectors.item_vectors("sample-sessions", "text", split.item_ids)
     assert known.tolist() == [True, False] * (len(known) // 2)
     np.testing.assert_array_equal(vectors[2], [2, 3])
     np.testing.assert_array_equal(vectors[1], [0, 0])
     (tmp_path / "text.ids").write_text("1\n2\n")
     with pytest.raises(UserError, match=f"expected {len(ids)} ids"):
         add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
-    np.save(tmp_path / "text.npy", np.array([[1.0, np.nan]]))
-    with pytest.raises(UserError, match="row 0: expected finite values"):
-        add.add_vectors("sample-sessions", "text", tmp_path / "text.npy", tmp_path / "text.ids")
     with pytest.raises(UserError, match="no item vectors 'image'; found: text"):
-        add.item_vectors("sample-sessions", "image", split.item_ids)
+        given_vectors.item_vectors("sample-sessions", "image", split.item_ids)
 
 
 def test_export_to_session_rec_and_back(sample, tmp_path):

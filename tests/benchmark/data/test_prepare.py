@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmark.data import load, paths, registry
 from benchmark.data.fetch import fetch
-from benchmark.data.generate import load_truth
 from benchmark.data.load import SessionSplit, TopKSplit, VectorSet, load_split
 from benchmark.data.prepare import prepare
-from benchmark.data.stats import stats
+from benchmark.data.statistics import stats
 from contracts import UserError
+
+
+def truth_of(name: str) -> pd.DataFrame:
+    """What the generator knew of each item: raw id, place on the latent torus [0, 1)^2, cluster."""
+    return pd.read_csv(paths.raw_dir(name) / "truth.csv")
 
 
 def everything(folder) -> dict[str, bytes]:
@@ -53,26 +59,6 @@ def test_damaged_raw_file_is_refused(root):
         (folder / file.name).write_text("SessionId\tItemId\tTime\n1\t1\t1\n")
     with pytest.raises(UserError, match="expected sha256 9842c9"):
         prepare("rsc15-100k")
-
-
-def test_leftovers_of_a_killed_process_are_removed(root):
-    fetch("sample-ratings")
-    left = root / "prepared" / ".sample-ratings.123.tmp"
-    left.mkdir(parents=True)
-    prepare("sample-ratings")
-    assert not left.exists()
-
-
-@pytest.mark.parametrize("part", ["raw", "cold-user", "mean"])
-def test_gate_stops_with_both_numbers(root, monkeypatch, part):
-    fetch("sample-ratings")
-    real = registry.get("sample-ratings")
-    expected = {part: {"users" if part == "raw" else "items": 7}}
-    wrong = real.model_copy(update={"expected": expected})
-    monkeypatch.setattr(registry, "_built_in", lambda: {"sample-ratings": wrong})
-    with pytest.raises(UserError, match=rf"sample-ratings, {part}: \w+: expected 7, found (1200|500|None)"):
-        prepare("sample-ratings")
-    assert not paths.prepared_dir("sample-ratings").exists()
 
 
 @pytest.mark.parametrize("split", ["0", "1", "2", "3", "4", "0:valid"])
@@ -138,7 +124,7 @@ def test_paths_take_their_root_from_the_environment(root):
 
 def test_co_occurrence_reveals_the_true_positions(sample):
     """Items that follow each other in train lie near each other on the true torus."""
-    truth = load_truth("sample-sessions")
+    truth = truth_of("sample-sessions")
     opened = load.load_split("sample-sessions", "0")
     where = {item: row for row, item in enumerate(truth["item"].tolist())}
     rows = np.array([where[item] for item in opened.item_ids.tolist()])
@@ -150,7 +136,7 @@ def test_co_occurrence_reveals_the_true_positions(sample):
 
 
 def test_attributes_follow_the_true_clusters(sample):
-    truth = load_truth("sample-sessions")
+    truth = truth_of("sample-sessions")
     opened = load_split("sample-sessions", "4")
     cluster = dict(zip(truth["item"].tolist(), truth["cluster"].tolist(), strict=True))
     groups = np.array([cluster[item] for item in opened.item_ids.tolist()])
@@ -161,7 +147,7 @@ def test_attributes_follow_the_true_clusters(sample):
 
 
 def test_ratings_follow_the_true_clusters(sample):
-    truth = load_truth("sample-ratings")
+    truth = truth_of("sample-ratings")
     opened = load_split("sample-ratings")
     assert isinstance(opened, TopKSplit)
     cluster = dict(zip(truth["item"].tolist(), truth["cluster"].tolist(), strict=True))
@@ -171,3 +157,12 @@ def test_ratings_follow_the_true_clusters(sample):
     same = groups[:, None] == groups[None, :]
     np.fill_diagonal(same, False)
     assert together[same].mean() > 2 * together[~same].mean()
+
+
+def test_data_of_an_older_format_are_refused(sample, tmp_path, monkeypatch):
+    shutil.copytree(paths.prepared_dir("sample-ratings"), tmp_path / "prepared/sample-ratings")
+    monkeypatch.setenv("EMDE_DATA", str(tmp_path))
+    path = paths.split_dir("sample-ratings", "cold-user") / "split.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 1}))
+    with pytest.raises(UserError, match=r"version: expected .* 3, found 1; run: emde data prepare sample-ratings"):
+        load_split("sample-ratings")

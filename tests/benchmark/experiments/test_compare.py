@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark import settings
-from benchmark.compare import compare
 from benchmark.data.load import SessionSplit, load_split
-from benchmark.evaluate import score
-from benchmark.run import Asked, run
+from benchmark.experiments import settings
+from benchmark.experiments.compare import compare
+from benchmark.experiments.evaluate import score
+from benchmark.experiments.run import Asked, run
 from contracts import UserError
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 def run_of(root: Path, method: str, data: str = "sample-sessions", split: str | None = None, **params: Any) -> Path:

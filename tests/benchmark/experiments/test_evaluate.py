@@ -1,4 +1,4 @@
-"""benchmark.evaluate: intervals of the mean over whole sessions."""
+"""benchmark.experiments.evaluate: intervals of the mean over whole sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.evaluate import bootstrap, write_json
+from benchmark.experiments.evaluate import bootstrap, write_json
 from contracts import UserError
 
 

@@ -1,4 +1,4 @@
-"""Real data through ``benchmark.run`` and ``evaluate``: what session-rec and the top-k framework computed."""
+"""Real data through ``run`` and ``evaluate``: what session-rec and the top-k framework computed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from benchmark import settings
 from benchmark.data.fetch import fetch
 from benchmark.data.prepare import prepare
-from benchmark.evaluate import evaluate
-from benchmark.run import Asked, run
+from benchmark.experiments import settings
+from benchmark.experiments.evaluate import evaluate
+from benchmark.experiments.run import Asked, run
 
 pytestmark = pytest.mark.realdata
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 NAMES = {"HitRate": "HR", "MRR": "MRR", "Precision": "P", "Recall": "R", "MAP": "MAP"}
 OURS = {"ar": "ar", "sr": "sr-default", "s-knn": "sknn-k100"}
 
@@ -31,7 +31,7 @@ def results(mirror, tmp_path_factory) -> dict[str, Any]:
         chosen = settings.load(PROJECT / "params.yaml")
         out = {}
         for data, rows in (
-            ("rsc15-100k", {"ar": {}, "sr": {}, "s-knn": {"k": 100}, "vs-knn": {}}),
+            ("rsc15-100k", {"ar": {}, "sr": {}, "s-knn": {"k": 100}, "vs-knn": {}, "item-knn": {}}),
             ("movielens-100k", {"ease": {"l2": 200}, "top-pop": {}}),
         ):
             if not (mirror / data).is_dir():
@@ -79,15 +79,18 @@ def test_vsknn_is_above_sknn(results) -> None:
     assert results["vs-knn"]["metrics"]["MRR@20"] > results["s-knn"]["metrics"]["MRR@20"] + 0.03
 
 
-@pytest.mark.parametrize(("method", "tolerance"), [("ease", 1e-5), ("top-pop", 2e-3)])
-def test_as_the_framework(results, method: str, tolerance: float) -> None:
+@pytest.mark.parametrize(
+    ("data", "method", "n", "tolerance"),
+    [("movielens-100k", "ease", 4, 1e-5), ("movielens-100k", "top-pop", 2, 2e-3), ("rsc15-100k", "item-knn", 4, 2e-3)],
+)
+def test_as_the_reference_runs(results, data: str, method: str, n: int, tolerance: float) -> None:
     with open(PROJECT / "results/paper/reference_runs.csv", newline="", encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if (row["data"], row["method"]) == ("movielens-100k", method)]
-    assert len(rows) >= 2
+        rows = [row for row in csv.DictReader(stream) if (row["data"], row["method"]) == (data, method)]
+    assert len(rows) == n
     for row in rows:
         assert results[method]["metrics"][row["metric"]] == pytest.approx(float(row["value"]), abs=tolerance), row
 
 
 def test_evaluation_takes_seconds(results) -> None:
-    for name in ("ar", "sr", "s-knn", "vs-knn"):
+    for name in ("ar", "sr", "s-knn", "vs-knn", "item-knn"):
         assert results[name]["run"]["seconds"]["recommend"] < 20

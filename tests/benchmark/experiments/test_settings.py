@@ -1,4 +1,4 @@
-"""benchmark.settings: a wrong params.yaml is one clear error; what a profile means in cells."""
+"""benchmark.experiments.settings: a wrong parameter file is one clear error; what a profile means in cells."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark import methods, settings
 from benchmark.data import registry
-from benchmark.settings import check_parameters, load, profile_content
+from benchmark.experiments import methods, published_parameters
+from benchmark.experiments.profiles import method_of
+from benchmark.experiments.settings import check_parameters, load
 from contracts import UserError
+from tests.parameters import write_parameters
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 PARAMS: dict[str, Any] = {
     "threads": 2,
@@ -29,18 +31,24 @@ PARAMS: dict[str, Any] = {
     "methods": {
         "session": {
             "ar": {},
-            "near": {"base": "s-knn", "params": {"k": 50, "sample_size": 400}, "source": "somewhere"},
+            "near": {
+                "base": "s-knn",
+                "params": {"k": 50, "sample_size": 400},
+                "source": "somewhere",
+                "tuned": {"sample-sessions": {"params": {"k": 7}, "source": "a search"}},
+            },
             "emde": {"params": {"hidden": 16}},
         },
         "topk": {"ease": {}, "emde": {}},
     },
-    "tuned": {"sample-sessions": {"near": {"params": {"k": 7}, "source": "a search"}}},
     "density": {"digits": {"n": [10], "k": [3], "bandwidth": 1.0, "seeds": 2}},
 }
 
+PARAMS_OF_SEARCH = {"params": {"k": 3}, "source": "a search"}
+
 
 def write(tmp_path: Path, **changes: Any) -> Path:
-    """params.yaml with some dotted fields changed (``__`` for a dot)."""
+    """The parameter files with some dotted fields of ``PARAMS`` changed (``__`` for a dot)."""
     content = yaml.safe_load(yaml.safe_dump(PARAMS))
     for dotted, value in changes.items():
         *parents, last = dotted.split("__")
@@ -48,37 +56,23 @@ def write(tmp_path: Path, **changes: Any) -> Path:
         for parent in parents:
             target = target[parent]
         target[last] = value
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
+    return write_parameters(tmp_path, content)
 
 
-def test_the_committed_file_is_valid() -> None:
+def test_the_committed_files_are_valid() -> None:
     chosen = load(PROJECT / "params.yaml")
-    raw = yaml.safe_load((PROJECT / "params.yaml").read_text())
     assert {"sample", "small"} <= set(chosen.profiles)
-    for profile in chosen.profiles:
-        for name, cell in chosen.cells(profile).items():
-            assert name == f"{cell['data']}--{cell['method']}"
-            assert (PROJECT / cell["code"]).is_file(), cell
-            assert (PROJECT / cell["shared"]).exists(), cell
-            for dotted in (cell["params"], cell["tuned"]):
-                node: Any = raw
-                for part in dotted.split("."):
-                    node = node[part]  # DVC finds every parameter that it is told to watch
+    check_parameters(chosen)
+    for rows in chosen.methods.values():
+        for name, row in rows.items():
+            assert "params" in row.model_fields_set, f"{name}: what dvc exp run -S may add"
 
 
-def test_every_committed_row_can_be_built() -> None:
-    """Presets and tuned parameters are valid for their methods."""
+def test_every_committed_cell_can_be_built() -> None:
     chosen = load(PROJECT / "params.yaml")
-    for kind, rows in chosen.methods.items():
-        for name in rows:
-            chosen.estimator(kind, name, "any", {}, None, "cpu")
-    for data, rows in chosen.tuned.items():
-        for name in rows:
-            kind = registry.get(data).kind
-            assert name in chosen.methods[kind], f"tuned.{data}.{name} is no row"
-            assert chosen.recommender(kind, name, data, {}, None, "cpu")
+    for profile in chosen.profiles:
+        for (data, method), cell in chosen.cells(profile).items():
+            assert chosen.recommender(cell.kind, method, data, {}, None, "cpu")
 
 
 def test_layers(tmp_path) -> None:
@@ -105,66 +99,56 @@ def test_layers(tmp_path) -> None:
         chosen.recommender("topk", "vs-knn", "rsc15", {}, None, "cpu")
 
 
+def test_published_parameters_lie_between_the_method_and_what_was_tuned(tmp_path) -> None:
+    """Of the row with the method's own name only; each value says where it comes from."""
+    rows = {"stan": {"params": {"k": 9, "sample_size": 8}}, "vs-knn": {"tuned": {"rsc15": PARAMS_OF_SEARCH}}}
+    chosen = load(write(tmp_path, methods__session__stan=rows["stan"], **{"methods__session__vs-knn": rows["vs-knn"]}))
+    stan = chosen.recommender("session", "stan", "rsc15", {}, None, "cpu")
+    assert (stan.k, stan.sample_size, stan.lambda_spw) == (1000, 10000, 0.00001)
+    assert chosen.recommender("session", "stan", "rsc15-100k", {}, None, "cpu").k == 9
+    near = chosen.recommender("session", "vs-knn", "rsc15", {}, None, "cpu")
+    assert (near.k, near.sample_size) == (3, 1000)
+    assert chosen.sources("session", "stan", "rsc15").startswith("session-rec, docs/")
+    assert chosen.sources("session", "vs-knn", "rsc15") == "a search"
+    emde = chosen.recommender("session", "emde", "30mu", {}, None, "cpu")
+    assert (emde.epochs, emde.batch_size, emde.lr, emde.gamma, emde.n, emde.alpha) == (50, 512, 0.0005, 1, 10, 0.9)
+    assert emde.hidden == 16
+    als = chosen.recommender("topk", "als", "ml20m", {}, None, "cpu")
+    assert (als.factors, als.alpha, als.regularization) == (60, 6.6517, 0.00001)
+    origins = {one["name"]: one for one in chosen.origins("session", "vs-knn", "rsc15")}
+    file = "params/session/vs-knn.yaml"
+    assert origins["k"] == {"name": "k", "value": 3, "source": "a search", "file": file, "key": "tuned.rsc15.params.k"}
+    assert origins["sample_size"]["file"] == "results/paper/session_rec_tuned.csv"
+    assert origins["sampling"]["source"] == "default of the class"
+
+
+@pytest.mark.parametrize("data", ["retail", "digi", "rsc15", "30mu", "nowp", "aotm", "ml20m", "netflix"])
+def test_every_published_parameter_is_one_of_its_method(data: str) -> None:
+    chosen = load(PROJECT / "params.yaml")
+    kind = registry.get(data).kind
+    found = [name for name in chosen.methods[kind] if published_parameters.find(name, data)]
+    assert len(found) > 6
+    for name in found:
+        assert chosen.recommender(kind, name, data, {}, None, "cpu")
+
+
 def test_cells(tmp_path) -> None:
     cells = load(write(tmp_path)).cells("one")
     assert list(cells) == [
-        "sample-sessions--ar",
-        "sample-sessions--near",
-        "sample-sessions--emde",
-        "sample-ratings--ease",
-        "sample-ratings--emde",
+        ("sample-sessions", "ar"),
+        ("sample-sessions", "near"),
+        ("sample-sessions", "emde"),
+        ("sample-ratings", "ease"),
+        ("sample-ratings", "emde"),
     ]
-    assert cells["sample-sessions--near"] == {
-        "data": "sample-sessions",
-        "method": "near",
-        "seeds": "1",
-        "cut": "",
-        "code": "baselines/session/s_knn.py",
-        "shared": "baselines/session/shared",
-        "vectors": "benchmark/data/load.py",
-        "params": "methods.session.near",
-        "tuned": "tuned.sample-sessions.near",
-    }
-    assert cells["sample-sessions--ar"]["tuned"] == "methods.session.ar"
-    few = [{"data": ["sample-sessions"], "methods": ["ar"], "sessions": 50}]
+    near = cells["sample-sessions", "near"]
+    assert (near.kind, near.name, near.folder) == ("session", "near", "results/generated/cells/sample-sessions/near")
+    few = [{"data": ["sample-sessions"], "methods": ["ar"], "sessions": 50, "seeds": 3}]
     cut = load(write(tmp_path, profiles__one__session=few)).cells("one")
-    assert cut["sample-sessions--ar"]["cut"] == " --sessions 50"
-    assert (cells["sample-sessions--emde"]["code"], cells["sample-sessions--emde"]["shared"]) == (
-        "emde/session.py",
-        "emde",
-    )
-    assert cells["sample-ratings--emde"]["code"] == "emde/topk.py"
-
-
-def test_a_cell_that_takes_item_vectors_depends_on_them(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(settings, "project_root", lambda: tmp_path)
-    params = {"modalities": [{"group": "vectors:text"}]}
-    path = write(tmp_path, tuned={"sample-sessions": {"emde": {"params": params, "source": "x"}}})
-    assert load(path).cells("one")["sample-sessions--emde"]["vectors"] == "benchmark/data/load.py"
-    (tmp_path / "data/vectors/sample-sessions").mkdir(parents=True)
-    cells = load(path).cells("one")
-    assert cells["sample-sessions--emde"]["vectors"] == "data/vectors/sample-sessions"
-    assert cells["sample-sessions--ar"]["vectors"] == "benchmark/data/load.py"
-
-
-def test_profile_file(tmp_path) -> None:
-    content = yaml.safe_load(profile_content(load(write(tmp_path)), "one"))
-    assert content["profile"] == "one"
-    assert sorted(content["data"]) == ["digits", "sample-ratings", "sample-sessions"]
-    assert len(content["cells"]) == 5
-    assert content["vectors"] == ["digits"]
-    assert content["derived"] == {}
-    assert list(content["pages"]) == list(content["data"])
-
-
-def test_profile_file_brings_what_a_data_set_is_made_from(tmp_path) -> None:
-    changed = {"density": {"movielens-1m-items": PARAMS["density"]["digits"]}, "profiles__one__topk": [],
-               "profiles__one__session": [], "profiles__one__density": ["movielens-1m-items"]}  # fmt: skip
-    content = yaml.safe_load(profile_content(load(write(tmp_path, **changed)), "one"))
-    assert list(content["data"]) == ["movielens-1m"]
-    entry = "benchmark/data/registry/movielens-1m-items.yaml"
-    assert content["derived"] == {"movielens-1m-items": {"registry": entry, "source": "movielens-1m"}}
-    assert sorted(content["pages"]) == ["movielens-1m", "movielens-1m-items"]
+    assert cut["sample-sessions", "ar"].name == "ar-3-seeds-50-sessions"
+    assert method_of("ar-3-seeds-50-sessions") == "ar"
+    assert method_of("ar-50-sessions") == "ar"
+    assert method_of("emde-plus") == "emde-plus"
 
 
 @pytest.mark.parametrize(
@@ -173,23 +157,31 @@ def test_profile_file_brings_what_a_data_set_is_made_from(tmp_path) -> None:
         ({"thread": 2}, "thread: .*[Ee]xtra"),
         ({"threads": 0}, "threads: .*greater than or equal to 1, found 0"),
         ({"threads": None}, "threads: .*found None"),
-        ({"profiles__one__titel": "x"}, r"profiles\.one\.titel: "),
+        ({"profiles__one__titel": "x"}, r"profiles/one/profile\.yaml: titel: "),
         (
             {"profiles__one__session": [{"data": ["sample-sessions"]}]},
-            r"profiles\.one\.session\.0\.methods: .*required",
+            r"profiles/one/profile\.yaml: session\.0\.methods: .*required",
         ),
-        ({"methods__session__ar": {"param": {}}}, r"methods\.session\.ar\.param: "),
-        ({"methods__sessions": {}}, r"methods\.sessions"),
-        ({"tuned": {"sample-sessions": {"near": {"params": {}}}}}, r"tuned\.sample-sessions\.near\.source: .*required"),
-        ({"density__digits__bandwidth": 0}, r"density\.digits\.bandwidth: .*greater than 0"),
+        ({"methods__session__ar": {"param": {}}}, r"params/session/ar\.yaml: param: "),
+        (
+            {"methods__session__near__tuned": {"sample-sessions": {"params": {}}}},
+            r"params/session/near\.yaml: tuned\.sample-sessions\.source: .*required",
+        ),
+        (
+            {"methods__session__near__tuned": {"sample-ratings": PARAMS_OF_SEARCH}},
+            r"near\.yaml: tuned: .*sample-ratings",
+        ),
+        ({"methods": {}}, "ar.* has no file params/session/ar.yaml"),
+        ({"more": {}}, r"params\.yaml: more: "),
+        ({"density__digits__bandwidth": 0}, r"params/density\.yaml: digits\.bandwidth: .*greater than 0"),
         (
             {"profiles__one__session": [{"data": ["sample-ratings"], "methods": ["ar"]}]},
             "'sample-ratings' is topk data",
         ),
-        ({"profiles__one__session": [{"data": ["sample-sessions"], "methods": ["sr"]}]}, "method 'sr' has no line"),
+        ({"profiles__one__session": [{"data": ["sample-sessions"], "methods": ["sr"]}]}, "method 'sr' has no file"),
         (
             {"profiles__one__topk": [{"data": ["sample-ratings"], "methods": ["ease"], "sessions": 9}]},
-            r"profiles\.one\.topk\.sessions: expected session data only",
+            r"profile\.yaml: topk\.sessions: expected session data only",
         ),
         ({"profiles__one__density": ["mnist"]}, "'mnist' needs vectors and an entry"),
         ({"profiles__one__density": ["sample-sessions"]}, "'sample-sessions' needs vectors"),
@@ -207,10 +199,10 @@ def test_wrong_params_are_named(tmp_path, changes, message: str) -> None:
     [
         {"methods__session__near": {"base": "s-knn", "params": {"kk": 50}}},
         {"methods__session__near": {"base": "s-kn"}},
-        {"tuned": {"sample-sessions": {"nearr": {"params": {"k": 7}, "source": "x"}}}},
-        {"tuned": {"sample-session": {"near": {"params": {"k": 7}, "source": "x"}}}},
+        {"methods__session__near__tuned": {"sample-session": {"params": {"k": 7}, "source": "x"}}},
+        {"methods__session__near__tuned": {"sample-sessions": {"params": {"kk": 7}, "source": "x"}}},
     ],
-    ids=["parameter", "base", "tuned method", "tuned data"],
+    ids=["parameter", "base", "tuned data", "tuned parameter"],
 )
 def test_misspelt_names_are_not_ignored(tmp_path, changes) -> None:
     """Every name used must exist, and every parameter set must be valid, before anything runs."""
@@ -237,20 +229,19 @@ def test_unknown_profile(tmp_path) -> None:
         load(write(tmp_path)).cells("two")
 
 
-def test_choosing_a_profile(tmp_path, monkeypatch) -> None:
+def test_numbers_as_dvc_writes_them_are_numbers(tmp_path) -> None:
+    """DVC's writer makes 1e-05 of 0.00001, which YAML 1.1 reads as text."""
     write(tmp_path)
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    monkeypatch.chdir(tmp_path)
-    assert settings.current_profile() == "sample"
-    path = settings.write_profile("one")
-    assert path == tmp_path / "profile.yaml"
-    assert settings.current_profile() == "one"
-    before = path.stat().st_mtime_ns
-    settings.write_profile("one")
-    assert path.stat().st_mtime_ns == before, "an unchanged file stays: DVC has nothing to do"
-    with pytest.raises(UserError, match="unknown profile"):
-        settings.write_profile("two")
-    assert settings.current_profile() == "one"
+    (tmp_path / "params/session/near.yaml").write_text("base: s-knn\nparams: {lr: 1e-05, k: 1.5e+3, name: 1e}\n")
+    row = load(tmp_path / "params.yaml").methods["session"]["near"]
+    assert row.params == {"lr": 0.00001, "k": 1500.0, "name": "1e"}
+
+
+@pytest.mark.parametrize("name", ["a b", "x.y"])
+def test_profiles_are_named_as_stages_may_be(tmp_path, name: str) -> None:
+    write(tmp_path, profiles={name: {"title": "t"}})
+    with pytest.raises(UserError, match="expected a folder name of letters"):
+        load(tmp_path / "params.yaml")
 
 
 def test_seeds_of_a_cell(tmp_path) -> None:
@@ -260,8 +251,6 @@ def test_seeds_of_a_cell(tmp_path) -> None:
     assert chosen.seeds("session", "emde", 7, 2) == [7, 8]
     assert chosen.seeds("session", "emde", None, 1) == [None]
     assert chosen.seeds("session", "ar", None, 3) == [None]
-    raw = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    raw["profiles"]["p"] = {"title": "t", "session": [{"data": ["retail"], "methods": ["ar"], "seeds": 0}]}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
-    with pytest.raises(UserError, match=r"profiles\.p\.session\.0\.seeds: Input should be greater than or equal to 1"):
-        load(tmp_path / "params.yaml")
+    path = write(tmp_path, profiles__one__session=[{"data": ["retail"], "methods": ["ar"], "seeds": 0}])
+    with pytest.raises(UserError, match=r"session\.0\.seeds: Input should be greater than or equal to 1"):
+        load(path)

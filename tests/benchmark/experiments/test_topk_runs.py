@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import metrics_topk, settings, store
 from benchmark.data.load import TopKSplit, load_split
-from benchmark.evaluate import MASKED, evaluate, score
-from benchmark.final_fit import with_validation
-from benchmark.run import Asked, run
+from benchmark.experiments import run_store, settings
+from benchmark.experiments.evaluate import evaluate, score
+from benchmark.experiments.run import Asked, run
+from benchmark.protocol import topk_metrics
+from benchmark.protocol.train_sets import with_validation
 from contracts import UserError
 from tests.contract import rows_of
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 def run_of(method: str, root: Path, data: str = "sample-ratings", split: str | None = None, **params: Any) -> Path:
@@ -32,7 +33,7 @@ def opened(data: str, split: str | None = None) -> TopKSplit:
 @pytest.mark.parametrize("method", ["ease", "top-pop"])
 def test_masked_lists_are_the_lists_without_disliked_items(sample, tmp_path, method: str) -> None:
     folder = run_of(method, tmp_path)
-    plain, masked = store.read_ranks(folder)[0], store.read_ranks(folder, store.MASKED)[0]
+    plain, masked = run_store.read_ranks(folder)[0], run_store.read_ranks(folder, run_store.MASKED)[0]
     disliked = opened("sample-ratings").profiles.disliked
     taken = 0
     for row in range(len(plain)):
@@ -55,7 +56,7 @@ def test_masked_metrics_stand_beside_the_plain_ones(sample, tmp_path) -> None:
 
 def test_values_per_user(sample, tmp_path) -> None:
     found, per_user = score(run_of("ease", tmp_path))
-    expected = found["metrics"] | {MASKED + name: value for name, value in found["masked"]["metrics"].items()}
+    expected = found["metrics"] | {f"masked {name}": value for name, value in found["masked"]["metrics"].items()}
     assert per_user.sums.keys() == expected.keys()
     assert per_user.unit.tolist() == np.flatnonzero(np.diff(opened("sample-ratings").heldout.indptr) > 0).tolist()
     for name, column in per_user.sums.items():
@@ -69,7 +70,7 @@ def test_sessions_have_no_masked_lists(sample, tmp_path) -> None:
 
 def test_a_damaged_masked_list_is_refused(sample, tmp_path) -> None:
     folder = run_of("top-pop", tmp_path)
-    (folder / store.MASKED).write_bytes((folder / store.RANKS).read_bytes())
+    (folder / run_store.MASKED).write_bytes((folder / run_store.RANKS).read_bytes())
     with pytest.raises(UserError, match=r"ranks_masked\.parquet: the lists are not those"):
         evaluate(folder)
 
@@ -98,11 +99,11 @@ def test_final_fit_adds_what_validation_users_held_out(sample, tmp_path) -> None
     wide = run(chosen, Asked("sample-ratings", "ease", device="cpu", final_fit="train+valid"), tmp_path)
     everywhere = chosen.model_copy(update={"final_fit": "train+valid"})
     assert run(everywhere, Asked("sample-ratings", "ease", device="cpu"), tmp_path) == wide != plain
-    record = store.read_record(wide)
+    record = run_store.read_record(wide)
     assert record["final_fit"] == "train+valid"
-    assert (store.read_ranks(plain)[0] != store.read_ranks(wide)[0]).any()
+    assert (run_store.read_ranks(plain)[0] != run_store.read_ranks(wide)[0]).any()
     tuning = run(everywhere, Asked("sample-ratings", "top-pop", ":valid", device="cpu"), tmp_path)
-    assert store.read_record(tuning)["final_fit"] == "train", "tuning never sees it"
+    assert run_store.read_record(tuning)["final_fit"] == "train", "tuning never sees it"
 
 
 @pytest.mark.parametrize(("data", "split"), [("sample-ratings", "temporal"), ("sample-sessions", "0")])
@@ -117,7 +118,7 @@ def test_sampled_metrics_by_hand() -> None:
     heldout = rows_of([[3], [1], [5]], 6)
     listed = np.full((3, 100), -1, np.int32)
     listed[:, :3] = [[3, 0, 1], [0, 2, 1], [0, 1, 2]]  # ranks 1, 3, none
-    found = metrics_topk.sampled(metrics_topk.per_user(listed, heldout))
+    found = topk_metrics.sampled(topk_metrics.per_user(listed, heldout))
     assert found["HR@1(sampled)"].tolist() == [1, 0, 0]
     assert found["HR@10(sampled)"].tolist() == [1, 1, 0]
     np.testing.assert_allclose(found["NDCG@10(sampled)"], [1, 0.5, 0])  # ln 2 / ln 4
@@ -142,7 +143,7 @@ def test_ncf_leave_one_out_ranks_its_hundred_candidates(mirror, tmp_path, monkey
     # Rendle et al., Neural Collaborative Filtering vs. Matrix Factorization Revisited, RecSys 2020, Table 1: popularity
     assert found["metrics"]["HR@10(sampled)"] == pytest.approx(0.4535, abs=2e-3)
     assert found["metrics"]["NDCG@10(sampled)"] == pytest.approx(0.2543, abs=2e-3)
-    items, _ = store.read_ranks(folder)
+    items, _ = run_store.read_ranks(folder)
     split = opened("movielens-1m", "leave-one-out")
     for row in range(0, 6040, 997):
         assert set(items[row][items[row] >= 0].tolist()) == set(split.candidates[row].indices.tolist())

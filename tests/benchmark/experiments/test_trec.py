@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import ir_measures
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ir_measures import RR, P, R, Success, nDCG
 
-from benchmark import cli, settings, store
-from benchmark.evaluate import evaluate
-from benchmark.run import Asked, run
-from benchmark.trec import QRELS, RUN, document_ids, export
+from benchmark.cli import main as cli
+from benchmark.experiments import run_store, settings
+from benchmark.experiments.evaluate import evaluate
+from benchmark.experiments.run import Asked, run
+from benchmark.experiments.trec import LATER, NEXT, QRELS, RUN, document_ids, export, judgements
+from benchmark.protocol.points import evaluation_points
+from contracts import Sessions
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 
 def run_of(root: Path, method: str, data: str, **params: Any) -> Path:
@@ -46,9 +53,9 @@ def test_sessions(sample, tmp_path, method: str) -> None:
     found = scored(tmp_path, *pairs)
     for measure, name in pairs.items():
         assert found[measure] == pytest.approx(ours[name], abs=1e-9), name
-    record = store.read_record(run_dir)
+    record = run_store.read_record(run_dir)
     assert answer["queries"] == record["n_points"]
-    assert answer["listed"] == (store.read_ranks(run_dir)[0] >= 0).sum()
+    assert answer["listed"] == (run_store.read_ranks(run_dir)[0] >= 0).sum()
 
 
 def test_users(sample, tmp_path) -> None:
@@ -67,6 +74,28 @@ def test_users(sample, tmp_path) -> None:
 def test_items_with_blanks_go_by_their_position() -> None:
     assert document_ids(np.array([17, 4])) == ["17", "4"]
     assert document_ids(np.array(["a", "b c"])) == ["0", "1"]
+
+
+@given(st.lists(st.lists(st.integers(-1, 5), max_size=9), max_size=5), st.integers(1, 3))
+def test_judged_items_are_the_remaining_ones_as_they_come(lists, min_prefix: int) -> None:
+    points = evaluation_points(Sessions.from_lists(lists, 6), min_prefix)
+    expected = []
+    for i in range(len(points)):
+        remaining = points.test.items[points.target[i] : points.end[i]].tolist()
+        query = f"{points.session[i]}.{points.position[i]}"
+        expected += [(query, item, NEXT if item == remaining[0] else LATER) for item in dict.fromkeys(remaining)]
+    assert list(judgements(points)) == expected
+
+
+def test_judged_items_are_not_held() -> None:
+    """A session of 1,500 different items has a million of them."""
+    points = evaluation_points(Sessions.from_lists([range(1500)], 1500), 1)
+    tracemalloc.start()
+    last = deque(judgements(points), maxlen=1).pop()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert last == ("0.1499", 1499, NEXT)
+    assert peak < 4 << 20
 
 
 def test_command_line(sample, tmp_path, capsys) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark import settings
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
-from benchmark.evaluate import evaluate_all, score
-from benchmark.run import Asked, run
-from benchmark.tables.measured import Measured
+from benchmark.experiments import settings
+from benchmark.experiments.evaluate import evaluate_all, score
+from benchmark.experiments.run import Asked, run
+from benchmark.report.tables.measured import Made, Measured
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 SLICES = ["0", "1"]
 
 
@@ -23,7 +23,7 @@ def kept(sample, tmp_path) -> Path:
     """A folder of results: AR on two slices of the generated sessions."""
     chosen = settings.load(PROJECT / "params.yaml")
     folders = [run(chosen, Asked("sample-sessions", "ar", split, device="cpu"), tmp_path / "runs") for split in SLICES]
-    evaluate_all(folders, tmp_path / "metrics" / "sample-sessions--ar.json")
+    evaluate_all(folders, tmp_path / "ar")
     return tmp_path
 
 
@@ -37,7 +37,7 @@ def test_sums_per_session_give_the_metrics(kept) -> None:
 
 def test_the_file_gives_the_reported_value(kept) -> None:
     """The mean of the contributions read back is the mean over slices of the mean over points."""
-    measured = Measured([kept])
+    measured = Measured([], Made(cells={("sample-sessions", "ar"): kept / "ar"}))
     found = measured.units("sample-sessions", "ar", SLICES, ["MRR@20", "HR@20", "Coverage@20"])
     assert found is not None
     keys, columns = found
@@ -46,7 +46,7 @@ def test_the_file_gives_the_reported_value(kept) -> None:
     for metric, column in columns.items():
         assert len(column) == len(keys)
         assert column.mean() == pytest.approx(np.mean([r["metrics"][metric] for r in runs.values()]), abs=1e-6)
-    table = pq.read_table(kept / "metrics/sample-sessions--ar.parquet")
+    table = pq.read_table(kept / "ar/units.parquet")
     assert set(table["seed"].to_pylist()) == {"-"}
     assert set(table["split"].to_pylist()) == set(SLICES)
 

@@ -1,11 +1,11 @@
-"""benchmark.points: every prefix with a next event, by hand and by a loop."""
+"""benchmark.protocol.points: every prefix with a next event, by hand and by a loop."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.points import evaluation_points
+from benchmark.protocol.points import evaluation_points
 from contracts import Sessions
 
 LISTS = [[4, 5, 6], [7], [], [8, -1, 8]]

@@ -1,16 +1,17 @@
-"""benchmark.metrics_session: by hand, and against definitions read aloud over Python lists."""
+"""benchmark.protocol.session_metrics: by hand, and against definitions read aloud over Python lists."""
 
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.metrics_session import METRICS, of_lists, per_point, tie_bounds
-from benchmark.points import evaluation_points
+from benchmark.protocol.points import evaluation_points
+from benchmark.protocol.session_metrics import METRICS, hits, of_lists, per_point, tie_bounds
 from contracts import Sessions
 
 KS = (1, 2, 3, 5)
@@ -112,6 +113,23 @@ def test_against_definitions(lists, seed: int) -> None:
         for k in KS:
             for name, value in slow_point(items[i].tolist(), remaining, k).items():
                 assert found[f"{name}@{k}"][i] == pytest.approx(value, abs=1e-12), (name, k, items[i], remaining)
+
+
+def test_memory_grows_with_the_clicks_of_a_session_not_with_their_square() -> None:
+    """20,000 clicks have 2e8 pairs of a point and a later click: gigabytes, if they were listed."""
+    rng = np.random.default_rng(0)
+    points = points_of([[0, 1, 2], rng.integers(-1, 30, 20_000).tolist(), [3, 4]], 30)
+    items = np.tile(np.arange(20, dtype=np.int32), (len(points), 1))
+    tracemalloc.start()
+    found = hits(items, points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+    assert found.n_events[2:-1].tolist() == list(range(19_999, 0, -1))
+    for point in (2, 9_000, 20_000):
+        remaining = points.test.items[points.target[point] : points.end[point]]
+        assert found.n_distinct[point] == len(set(remaining.tolist()))
+        assert found.relevant[point].tolist() == np.isin(items[point], remaining).tolist()
 
 
 def test_of_lists_by_hand() -> None:

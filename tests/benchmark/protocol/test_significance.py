@@ -1,4 +1,4 @@
-"""benchmark.significance: paired tests against scipy, Holm, and marks that respect ties."""
+"""benchmark.protocol.significance: paired tests against scipy, Holm, and marks that respect ties."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.significance import contributions, holm, leaders, paired, wilcoxon
+from benchmark.protocol.significance import contributions, holm, leaders, paired, wilcoxon
 
 
 def columns(n: int = 400, seed: int = 0, shift: float = 0.25) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""benchmark.metrics_topk: hand-computed lists and a slow second implementation."""
+"""benchmark.protocol.topk_metrics: hand-computed lists and a slow second implementation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from benchmark.metrics_topk import KS, METRICS, hit_matrix, per_user
+from benchmark.protocol.topk_metrics import KS, METRICS, hit_matrix, per_user
 
 
 def heldout_rows(rows: list[list[int]], n_items: int) -> sp.csr_matrix:

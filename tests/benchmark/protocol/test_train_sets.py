@@ -1,4 +1,4 @@
-"""benchmark.recent: the newest sessions, the same catalogue, and every record says so."""
+"""benchmark.protocol.train_sets: the newest sessions, the same catalogue, and every record says so."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import cli, settings, store
+from benchmark.cli import main as cli
 from benchmark.data.load import load_split
-from benchmark.recent import recent
-from benchmark.run import Asked, run
+from benchmark.experiments import run_store, settings
+from benchmark.experiments.run import Asked, run
+from benchmark.protocol.train_sets import recent
 from contracts import UserError
 
 
@@ -39,7 +40,7 @@ def test_a_run_says_on_what_it_was_fitted(sample: Path, tmp_path: Path, capsys) 
     whole = run(chosen, Asked("sample-sessions", "ar", "0", device="cpu"), tmp_path)
     part = run(chosen, Asked("sample-sessions", "ar", "0", device="cpu", sessions=50), tmp_path)
     assert whole != part
-    records = store.read_record(whole), store.read_record(part)
+    records = run_store.read_record(whole), run_store.read_record(part)
     assert records[0]["lists_sha256"] != records[1]["lists_sha256"]
     assert [record["sessions"] for record in records] == [None, 50]
     assert shlex.split(records[1]["command"])[-2:] == ["--sessions", "50"]
@@ -50,7 +51,7 @@ def test_a_run_says_on_what_it_was_fitted(sample: Path, tmp_path: Path, capsys) 
 def test_the_learning_curve_is_recorded(sample: Path, tmp_path: Path) -> None:
     params = {"epochs": 2, "dim": 8, "patience": 2}
     folder = run(settings.load(), Asked("sample-sessions", "stamp", "0", params, device="cpu", sessions=200), tmp_path)
-    history = store.read_record(folder)["history"]
+    history = run_store.read_record(folder)["history"]
     assert [row["epoch"] for row in history if "refit" not in row] == [1, 2]
     assert {"loss", "valid_mrr", "valid_hr"} <= set(history[0])
     assert "refit" in history[-1]

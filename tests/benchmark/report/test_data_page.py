@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from benchmark import cli, data_page
-from benchmark.data import paths, plots, registry
+from benchmark.cli import main as cli
+from benchmark.data import paths, registry
 from benchmark.data.load import load_split
+from benchmark.report import data_page, data_plots
 from contracts import UserError
 
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -113,20 +114,20 @@ def test_page_that_cannot_be_written(sample, tmp_path):
 
 def test_what_the_curves_show(sample):
     sample("sample-sessions")
-    np.testing.assert_allclose(plots.at_least(np.array([2, 2, 3, 0])), [[2, 3], [0.75, 0.25]])
-    np.testing.assert_array_equal(plots.ranked(np.array([0, 1, 5, 2])), [[1, 2, 3], [5, 2, 1]])
-    x, y = plots.thinned(np.arange(1, 100_001), np.arange(100_000))
-    assert len(x) <= plots.POINTS
+    np.testing.assert_allclose(data_plots.at_least(np.array([2, 2, 3, 0])), [[2, 3], [0.75, 0.25]])
+    np.testing.assert_array_equal(data_plots.ranked(np.array([0, 1, 5, 2])), [[1, 2, 3], [5, 2, 1]])
+    x, y = data_plots.thinned(np.arange(1, 100_001), np.arange(100_000))
+    assert len(x) <= data_plots.POINTS
     assert (x[0], x[-1], y[-1]) == (1, 100_000, 99_999)
     splits = [load_split("sample-sessions", split) for split in "01234"]
-    begin, counts = plots.daily(splits)
+    begin, counts = data_plots.daily(splits)
     assert begin == splits[0].train.times.min()
     assert len(counts) == 55
     # A session that crosses the border of two slices puts a few events into the other one's day.
     assert counts.sum() == pytest.approx(sum(split.train.n_events + split.test.n_events for split in splits), rel=1e-3)
     for split in splits:
-        first, middle, last = plots.windows(split)
-        assert split.train.last_times.max() < middle <= last <= first + 11 * plots.DAY
+        first, middle, last = data_plots.windows(split)
+        assert split.train.last_times.max() < middle <= last <= first + 11 * data_plots.DAY
 
 
 def test_files_that_were_recorded_are_shown_so(sample):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from benchmark.figures import block, series
-from benchmark.figures.cost import Priced, accuracy_against_cost, front
-from benchmark.figures.curves import NAMED, by_group, learning_curves, metric_at_k
-from benchmark.figures.intervals import forest, small_multiples
-from benchmark.figures.style import GREEN, GREY, LINES, RED, looks, svg
-from benchmark.figures.write import write
+from benchmark.report.figures import block, series
+from benchmark.report.figures.cost import CostPoint, accuracy_against_cost, front
+from benchmark.report.figures.curves import NAMED, by_group, learning_curves, metric_at_k
+from benchmark.report.figures.intervals import Effect, forest, small_multiples
+from benchmark.report.figures.style import GREEN, GREY, LINES, RED, looks, svg
+from benchmark.report.figures.write import write
 from contracts import UserError
-from tests.benchmark.site.conftest import made_results
+from tests.benchmark.report.site.conftest import made_results
 
 
 def points(axes, label: str) -> list[tuple[float, float]]:
@@ -41,7 +41,7 @@ def test_groups_share_the_scale_of_the_largest() -> None:
 
 
 def test_a_learning_curve_is_the_mean_of_the_epochs_that_all_runs_have() -> None:
-    runs = [[{"epoch": e, "loss": 4.0 / e, "valid": e / 10} for e in range(1, n + 1)] for n in (3, 2)]
+    runs = [[{"epoch": e, "loss": 4.0 / e, "valid_recall": e / 10} for e in range(1, n + 1)] for n in (3, 2)]
     unwatched = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
     figure = learning_curves({"a": runs, "b": [runs[0]], "c": [unwatched]}, "title")
     shown = [axes for axes in figure.axes if axes.get_visible()]
@@ -61,16 +61,21 @@ def test_the_second_training_on_all_of_train_is_no_part_of_the_curve() -> None:
 
 
 def test_the_front_is_what_no_other_beats_in_both() -> None:
-    methods = [Priced("slow", 9, 0.9), Priced("fast", 1, 0.2), Priced("beaten", 5, 0.1), Priced("good", 2, 0.5)]
+    methods = [
+        CostPoint("slow", 9, 0.9),
+        CostPoint("fast", 1, 0.2),
+        CostPoint("beaten", 5, 0.1),
+        CostPoint("good", 2, 0.5),
+    ]
     assert [p.label for p in front(methods)] == ["fast", "good", "slow"]
     assert [p.label for p in front(methods, more_is_better=True)] == ["slow"]
-    same = [Priced("a", 1, 0.5), Priced("b", 1, 0.4), Priced("c", 2, 0.5)]
+    same = [CostPoint("a", 1, 0.5), CostPoint("b", 1, 0.4), CostPoint("c", 2, 0.5)]
     assert [p.label for p in front(same)] == ["a"]
 
 
 def test_cost_labels_stay_inside_and_apart() -> None:
     rng = np.random.default_rng(0)
-    crowd = [Priced(f"method {i}", float(10 ** rng.uniform(0, 4)), float(rng.uniform())) for i in range(12)]
+    crowd = [CostPoint(f"method {i}", float(10 ** rng.uniform(0, 4)), float(rng.uniform())) for i in range(12)]
     figure = accuracy_against_cost([("seconds", crowd, False)], "MRR@20", "title", "method 3")
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
@@ -83,8 +88,11 @@ def test_cost_labels_stay_inside_and_apart() -> None:
 
 
 def test_a_forest_tells_the_sign_by_colour_and_marker() -> None:
-    figure = forest([("up", 0.2, 0.1, 0.3), ("down", -0.2, -0.3, -0.1), ("unclear", 0.0, -0.1, 0.1)], "effect", "title")
-    (axes,) = figure.axes
+    up, down = Effect("up", 0.2, 0.1, 0.3, True), Effect("down", -0.2, -0.3, -0.1, True)
+    unclear = Effect("unclear", 0.0, -0.1, 0.1, False)
+    figure = forest({"one": [up, down, unclear], "other": [down]}, "effect", "title")
+    axes, other = figure.axes
+    assert [line.get_ydata().tolist() for line in other.get_lines() if line.get_marker() == "v"] == [[1]]
     dots = [line for line in axes.get_lines() if line.get_marker() in "^vo" and len(line.get_xdata()) == 1]
     assert [(d.get_color(), d.get_marker()) for d in dots] == [(GREEN, "^"), (RED, "v"), (GREY, "o")]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["up", "down", "unclear"]
@@ -110,7 +118,7 @@ def test_looks_differ_in_more_than_colour() -> None:
 
 def test_svg_follows_the_page_and_repeats() -> None:
     def drawn() -> Figure:
-        return forest([("a", 0.2, 0.1, 0.3)], "effect", "title")
+        return forest({"": [Effect("a", 0.2, 0.1, 0.3, True)]}, "effect", "title")
 
     text = svg(drawn(), 'an "alt" text')
     assert text == svg(drawn(), 'an "alt" text')
@@ -124,8 +132,12 @@ def test_every_figure_of_a_block() -> None:
     table = results.tables[0]
     drawn = {figure.name: figure for figure in block.figures(results, table, table.blocks[0])}
     stem = "table-1-sample-sessions-"
-    assert list(drawn) == [stem + n for n in ("cost", "k", "groups", "slices", "differences", "learning")]
+    assert list(drawn) == [stem + n for n in ("k", "groups", "slices", "differences", "learning")]
     assert list(block.figures(results, table, table.blocks[1])) == []  # nothing was run
+    cost = block.cost_figure(table, table.blocks[0])
+    assert cost is not None
+    assert cost.name == stem + "cost"
+    assert block.cost_figure(table, table.blocks[1]) is None
     assert all(figure.alt.endswith("(1,200 evaluation points)") for figure in drawn.values())
     position = drawn[stem + "groups"].figure.axes[0]
     # two runs: 100 points at .25 and 300 at .45

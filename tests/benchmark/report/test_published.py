@@ -1,4 +1,4 @@
-"""benchmark.published: values of results/paper under our names."""
+"""benchmark.report.published: values of results/paper under our names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import published
 from benchmark.data import registry
-from benchmark.published import SLICES, lookup, values
+from benchmark.report import published
+from benchmark.report.published import SLICES, lookup, values
 
-PAPER = Path(__file__).parents[2] / "results/paper"
+PAPER = Path(__file__).parents[3] / "results/paper"
 
 
 def rows(name: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.data.load import TopKSplit, load_split
-from benchmark.figures import taste
+from benchmark.report.figures import taste
 from contracts import UserError
 
 

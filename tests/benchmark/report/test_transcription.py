@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PAPER = Path(__file__).parents[2] / "results/paper"
+PAPER = Path(__file__).parents[3] / "results/paper"
 REFERENCE = PAPER.parents[2] / "shared/reference"
 NAMES = {"session_rec_reference_run.csv": "rsc15_100k_session_rec.csv"}
 OWN = {"reference_runs.csv"}

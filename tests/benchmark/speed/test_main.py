@@ -1,4 +1,4 @@
-"""benchmark.bench and bench_compare: sections, the best of repeats, and regressions on made-up reports."""
+"""benchmark.speed and compare: sections, the best of repeats, and regressions on made-up reports."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import bench, bench_compare
-from benchmark.bench_figures import best, better, figures, spreads
+from benchmark.speed import __main__ as bench
+from benchmark.speed import compare
+from benchmark.speed.sections import Section
+from benchmark.speed.values import best, better, figures, spreads
 
 MACHINE = {"machine": {"processor": "abacus", "cores": 2}, "threads": 2}
 
@@ -54,7 +56,7 @@ def made_up(seed: int, noise: float, slower: float = 1.0, repeats: int = 2) -> d
 
 
 def verdicts(old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
-    return {change.name: change.verdict for change in bench_compare.compare(old, new)}
+    return {change.name: change.verdict for change in compare.compare(old, new)}
 
 
 def test_noise_is_no_regression_and_a_regression_is_none_of_the_noise() -> None:
@@ -79,7 +81,7 @@ def test_rates_are_worse_when_smaller() -> None:
     new = copy.deepcopy(old)
     new["sections"]["a"]["results"] = {"x/s": 5.0, "y s": 5.0}
     assert verdicts(old, new) == {"x/s": "regressed", "y s": "improved"}
-    assert [change.worse for change in bench_compare.compare(old, new)] == [1.0, -1.0]
+    assert [change.worse for change in compare.compare(old, new)] == [1.0, -1.0]
 
 
 def test_exit_status(tmp_path: Path, capsys) -> None:
@@ -89,14 +91,14 @@ def test_exit_status(tmp_path: Path, capsys) -> None:
         path.write_text(json.dumps(report))
     files[4].write_text("{}")
     old, same, slow, other_machine, broken = map(str, files)
-    assert bench_compare.main([old, same]) == 0
+    assert compare.main([old, same]) == 0
     assert "40 figures: 0 regressed" in capsys.readouterr().out
-    assert bench_compare.main([old, slow]) == 1
+    assert compare.main([old, slow]) == 1
     out = capsys.readouterr().out
     assert "rows > [39] > fit s" in out
     assert "1 regressed" in out
     for wrong in (other_machine, broken, str(tmp_path / "none.json")):
-        assert bench_compare.main([old, wrong]) == 2
+        assert compare.main([old, wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -108,8 +110,9 @@ def test_a_failing_section_loses_nothing_else(tmp_path: Path, monkeypatch, capsy
         raise ValueError("no such disk")
 
     sections = {"first": lambda: {"work s": next(clock)}, "broken": broken, "last": lambda: [{"method": "a", "x/s": 1}]}
+    sections = {name: Section(work, str) for name, work in sections.items()}
     monkeypatch.setattr(bench, "SECTIONS", sections)
-    report = bench.run(["first", "broken", "last"], 2, path)
+    report = bench.run(["first", "broken", "last"], 2, path, {})
     assert json.loads(path.read_text()) == report
     assert report["failed"] == {"broken": "ValueError: no such disk"}
     assert report["sections"]["first"]["results"] == {"work s": 2}
@@ -122,3 +125,11 @@ def test_unknown_sections_are_refused(capsys) -> None:
     assert bench.main(["nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().err
     assert bench.main(["ceilings", "--repeats", "0"]) == 2
+
+
+def test_sizes_are_those_that_the_sections_take(capsys) -> None:
+    assert bench.read_sizes(["events=4000", "methods=[ar, sr]"], ["session-scale"]) == {
+        "events": 4000, "methods": ["ar", "sr"],
+    }  # fmt: skip
+    assert bench.main(["data", "topk-scale", "--set", "clicks=400"]) == 2
+    assert "expected sizes of topk-scale (users, items, likes" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""contracts.checkpoint: whole files, of one run only, written when due."""
+"""contracts.runtime.checkpoint: whole files, of one run only, written when due."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from contracts import Checkpoint, UserError
-from contracts.checkpoint import VARIABLE, digest
+from contracts import Checkpoint, UserError, recommender
+from contracts.runtime.checkpoint import VARIABLE, digest
 from emde import EMDE
 
 STATE = {"weights": torch.arange(3.0), "epoch": 2, "history": [{"loss": 0.5}], "rng": torch.Generator().get_state()}
@@ -44,7 +44,12 @@ def test_without_a_path_nothing_happens(monkeypatch) -> None:
 
 
 def test_due(tmp_path: Path, monkeypatch) -> None:
-    assert not Checkpoint(tmp_path / "run.ckpt", {}).due()
+    kept = Checkpoint(tmp_path / "run.ckpt", {})
+    assert not kept.due()
+    assert kept.due_after_epoch(), "the first epoch's, whatever it costs"
+    kept.save(STATE)
+    kept.cost = 60.0
+    assert not kept.due_after_epoch(), "writing took as long as many such epochs"
     monkeypatch.setenv(VARIABLE, "0")
     assert Checkpoint(tmp_path / "run.ckpt", {}).due()
     for value in ("soon", "-1"):
@@ -80,6 +85,17 @@ def test_a_recommender_knows_its_own(tmp_path: Path) -> None:
     assert other.checkpoint({"a": a, "b": b}).restore() is None
     assert model.checkpoint({"a": a + 1, "b": b}).restore() is None
     assert model.checkpoint({"a": a, "b": b * 2}).restore() is None
+
+
+def test_other_code_begins_anew(tmp_path: Path, monkeypatch) -> None:
+    """The method's and all that it imports; not the commit."""
+    model = EMDE().checkpoint_at(tmp_path / "c")
+    model.checkpoint({}).save(STATE)
+    assert model.checkpoint({}).restore()
+    asked: list[str] = []
+    monkeypatch.setattr(recommender, "sources_hash", lambda name: (asked.append(name), "edited")[1])
+    assert model.checkpoint({}).restore() is None
+    assert asked == ["emde.session"]
 
 
 def test_digest() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from contracts import UserError, device
+from contracts import UserError
+from contracts.runtime import device
 
 
 def test_without_a_gpu_nothing_is_locked(monkeypatch):
@@ -46,3 +47,12 @@ def test_cells_never_share_a_gpu(monkeypatch, tmp_path):
         thread.join(10)
     assert clashes == []
     assert sorted(used) == [0, 0, 1, 1]
+
+
+def test_bf16_is_native_only_where_a_processor_has_instructions_for_it(monkeypatch):
+    """oneDNN says yes to every processor with AVX-512, on which bf16 then takes twice as long as float32."""
+    monkeypatch.setattr(device.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(device.torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    for has in (True, False):
+        monkeypatch.setattr(device.torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has, raising=False)
+        assert device.has_bf16(torch.device("cpu")) == has

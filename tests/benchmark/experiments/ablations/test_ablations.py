@@ -17,16 +17,20 @@ import yaml
 from pydantic import ValidationError
 from scipy import stats
 
-from benchmark import cli, sensitivity, settings
-from benchmark.ablate import METRICS, ablate
-from benchmark.grid import Cell, Chosen, Grid, parameters
-from benchmark.recent import recent
-from benchmark.run import load_ranking_split
-from benchmark.settings import Settings
+from benchmark.cli import main as cli
+from benchmark.experiments import settings
+from benchmark.experiments.ablations.ablate import ablate
+from benchmark.experiments.ablations.grid import METRICS, AblationChoice, Change, Grid, parameters
+from benchmark.experiments.profiles import Profile
+from benchmark.experiments.run import load_ranking_split
+from benchmark.experiments.settings import Settings
+from benchmark.protocol.train_sets import recent
+from benchmark.report import sensitivity
 from contracts import UserError
 from emde import EMDE
+from tests.parameters import copy_parameters, edit
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[4]
 DATA = "sample-sessions"
 GRID: dict[str, Any] = {
     "base": {
@@ -60,7 +64,7 @@ GRID: dict[str, Any] = {
 @pytest.fixture
 def chosen() -> Settings:
     found = settings.load(PROJECT / "params.yaml")
-    profile = settings.Profile(title="tiny", ablations=[Chosen(data=[DATA])])
+    profile = Profile(title="tiny", ablations=[AblationChoice(data=[DATA])])
     return found.model_copy(update={"ablations": Grid.model_validate(GRID), "profiles": {"tiny": profile}})
 
 
@@ -93,8 +97,8 @@ def test_a_cell_is_measured_on_the_tuning_split(sample, chosen, tmp_path) -> Non
     found = ablate(chosen, DATA, "k4", tmp_path)
     assert found["split"] == "0:valid"
     assert found["train"] == 200
-    assert json.loads((tmp_path / f"{DATA}--k4.json").read_text()) == found
-    table = pq.read_table(tmp_path / f"{DATA}--k4.parquet").to_pandas()
+    assert json.loads((tmp_path / f"{DATA}/k4.json").read_text()) == found
+    table = pq.read_table(tmp_path / f"{DATA}/k4.parquet").to_pandas()
     assert table["points"].sum() == found["points"]
     for name in METRICS:
         assert table[f"gmean:{name}"].sum() / found["points"] == pytest.approx(np.mean(found["results"]["gmean"][name]))
@@ -108,7 +112,7 @@ def test_what_the_data_cannot_fill_says_so(sample, chosen, tmp_path) -> None:
     found = ablate(chosen, DATA, "metadata", tmp_path)
     assert found["unavailable"] == "no metadata modalities: the data offers base, random"
     assert "results" not in found
-    with pytest.raises(UserError, match=r"unknown cell 'k5'; params\.yaml declares: base, k4"):
+    with pytest.raises(UserError, match=r"unknown cell 'k5'; params/ablations\.yaml declares: base, k4"):
         ablate(chosen, DATA, "k5", tmp_path)
 
 
@@ -142,7 +146,7 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
     written = sensitivity.write(result, tmp_path / "compared")
     assert json.loads(Path(written["ablations.json"]).read_text()) == result
     assert Path(written["forest.png"]).read_bytes().startswith(b"\x89PNG")
-    drawn = sensitivity.forest(result).axes[0]
+    drawn = sensitivity.plot(result).axes[0]
     assert [tick.get_text() for tick in drawn.get_yticklabels()] == [
         "ensemble: min",
         "input: random",
@@ -209,10 +213,12 @@ def test_dvc_reruns_only_the_cell_that_changed(sample, tmp_path) -> None:
     for name in ("dvc.yaml", "pyproject.toml", ".gitignore"):
         shutil.copy(PROJECT / name, project / name)
     shutil.copytree(sample / "prepared" / DATA, project / "data/prepared" / DATA)
-    content = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    content["ablations"] = GRID
-    content["profiles"] = {"sample": {**content["profiles"]["sample"], "ablations": [{"data": [DATA]}]}}
-    (project / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    copy_parameters(project)
+    (project / "params/ablations.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
+    for path in (project / "profiles").glob("[!s]*/profile.yaml"):
+        path.unlink()
+    edit(project / "profiles/sample/profile.yaml", lambda profile: profile.update(ablations=[{"data": [DATA]}]))
+    shutil.rmtree(project / "profiles/small")
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": scripts, "PYTHONPATH": str(project)}
     environment.pop("EMDE_DATA", None)
@@ -222,22 +228,21 @@ def test_dvc_reruns_only_the_cell_that_changed(sample, tmp_path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    everything = [f"ablate--{DATA}--{cell}" for cell in GRID["cells"]]
+
     def repro() -> list[str]:
         """The ablation stages that ran."""
-        lines = run("dvc", "repro", "--single-item", "ablate", "ablations").splitlines()
+        lines = run("dvc", "repro", "--single-item", *everything, "ablations--sample").splitlines()
         return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
 
     run("git", "init", "-q")
     run("dvc", "init", "-q")
-    run("emde", "profile", "sample")
-    everything = [f"ablate@{DATA}--{cell}" for cell in GRID["cells"]]
-    assert repro() == [*everything, "ablations@sample"]
+    run(sys.executable, "-m", "benchmark.cli", "pipeline")
+    assert repro() == [*everything, "ablations--sample"]
     assert repro() == []
-    content["ablations"]["cells"]["k4"]["params"]["k"] = 5
-    (project / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    run("emde", "profile", "sample")
-    assert repro() == [f"ablate@{DATA}--k4", "ablations@sample"]
-    found = json.loads((project / f"results/generated/sample/ablations/cells/{DATA}--k4.json").read_text())
+    edit(project / "params/ablations.yaml", lambda grid: grid["cells"]["k4"]["params"].update(k=5))
+    assert repro() == [f"ablate--{DATA}--k4", "ablations--sample"]
+    found = json.loads((project / f"results/generated/ablations/{DATA}/k4.json").read_text())
     assert found["params"]["k"] == 5
 
 
@@ -252,6 +257,6 @@ def test_the_random_fallback_is_counted(sample, chosen, tmp_path) -> None:
 
 
 def test_a_cell_with_a_dot_is_refused() -> None:
-    """Its name is a key of params.yaml, which DVC would read as two."""
+    """Its name is a key of params/ablations.yaml, which DVC would read as two."""
     with pytest.raises(ValidationError, match=r"letters, digits, _ and -, found 'alpha-0\.5'"):
-        Grid(cells={"alpha-0.5": Cell()})
+        Grid(cells={"alpha-0.5": Change()})

@@ -1,4 +1,4 @@
-"""benchmark.space: declared spaces, resolved for data, drawn from, turned into parameters."""
+"""benchmark.experiments.search.space: declared spaces, resolved for data, drawn from, turned into parameters."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from benchmark import settings
-from benchmark.run import load_ranking_split
-from benchmark.settings import Settings
-from benchmark.space import Declared, Inputs, Multiples, Range, draws, parameters, point_at, resolve
+from benchmark.experiments import settings
+from benchmark.experiments.run import load_ranking_split
+from benchmark.experiments.search.space import Declared, Inputs, Multiples, Range, draws, parameters, point_at, resolve
+from benchmark.experiments.settings import Settings
 from contracts import UserError
+from tests.parameters import copy_parameters, edit
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[4]
 DATA = {"session": "sample-sessions", "topk": "sample-ratings"}
 
 
@@ -65,7 +65,7 @@ def test_multiples_follow_the_data(sample) -> None:
         "spw": Multiples(of="mean_length", times=[0, 0.5]),
         "snh": Multiples(of="train_days", times=[2]),
     }
-    space = resolve(declared, split, {"k": 9, "spw": 1.0, "snh": 3.0})
+    space = resolve(declared, split, [{"k": 9, "spw": 1.0, "snh": 3.0}])
     assert space["k"] == [5, 9]
     assert space["spw"] == [1.0, 1e-5, pytest.approx(split.train.lengths.mean() / 2, rel=1e-3)]
     assert space["snh"] == [3.0, pytest.approx(2 * np.ptp(split.train.last_times) / 86400, rel=1e-3)]
@@ -74,7 +74,7 @@ def test_multiples_follow_the_data(sample) -> None:
 def test_modalities_that_the_data_lacks_are_left_out(sample) -> None:
     declared = {"modalities": Inputs(groups=[["session", "artist"], ["user", "random"]], iterations=[1, 2], dim=[64])}
     own = {"modalities": [{"group": "session", "iterations": 4, "dim": 32}, {"group": "random"}]}
-    space = resolve(declared, load_ranking_split(DATA["session"], ":valid"), own)
+    space = resolve(declared, load_ranking_split(DATA["session"], ":valid"), [own])
     assert space == {
         "modalities.groups": ["session + random", "user + random"],
         "modalities.iterations.0": [4, 1, 2],
@@ -89,11 +89,11 @@ def test_modalities_that_the_data_lacks_are_left_out(sample) -> None:
 
 
 def test_every_declared_space_can_be_built_and_holds_the_methods_own_parameters(chosen, sample) -> None:
-    for kind, spaces in chosen.search.items():
+    for kind, spaces in chosen.spaces.items():
         split = load_ranking_split(DATA[kind], ":valid")
         for method, declared in spaces.items():
             own = chosen.recommender(kind, method, "", {}, None, "cpu").model_dump(mode="json")
-            space = resolve(declared, split, own)
+            space = resolve(declared, split, [own])
             for point in (point_at(space, own), *islice(draws(space, 0), 30)):
                 model = chosen.recommender(kind, method, "", parameters(point), None, "cpu").model_dump(mode="json")
                 assert all(model[name] == value for name, value in parameters(point).items() if name != "modalities")
@@ -104,15 +104,13 @@ def test_every_declared_space_can_be_built_and_holds_the_methods_own_parameters(
 def test_a_range_must_hold_the_methods_own_value(sample) -> None:
     split = load_ranking_split(DATA["topk"], ":valid")
     with pytest.raises(UserError, match="l2: expected a range"):
-        resolve({"l2": Range(low=1.0, high=2.0)}, split, {"l2": 200.0})
+        resolve({"l2": Range(low=1.0, high=2.0)}, split, [{"l2": 200.0}])
     with pytest.raises(UserError, match="expected session data"):
-        resolve({"l2": Multiples(of="mean_length", times=[1])}, split, {"l2": 200.0})
+        resolve({"l2": Multiples(of="mean_length", times=[1])}, split, [{"l2": 200.0}])
 
 
-def test_a_space_of_an_unknown_row_is_refused(tmp_path) -> None:
-    content = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    content["search"]["session"]["nonsense"] = {"k": [1]}
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match=r"search\.session.*nonsense"):
+def test_a_wrong_space_names_its_file(tmp_path) -> None:
+    path = copy_parameters(tmp_path)
+    edit(tmp_path / "params/session/ar.yaml", lambda row: row.update(search={"pruning": []}))
+    with pytest.raises(UserError, match=r"params/session/ar\.yaml: search\.pruning"):
         settings.load(path)

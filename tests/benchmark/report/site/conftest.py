@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from benchmark.tables.model import Block, Cell, Cost, Expected, PairedTest, Results, Row, Run, Slices, Table, Verdict
+from benchmark.report.tables.model import (
+    Block,
+    Cell,
+    Cost,
+    Expected,
+    PairedTest,
+    Results,
+    Row,
+    Run,
+    Slices,
+    Table,
+    Verdict,
+)
 
 NASTY = '<b>"5 & 10"</b> €'
 """An item's name that must come out as text."""
@@ -42,7 +54,7 @@ def made_run(method: str, split: str, level: float, points: int, history: bool) 
 def made_row(method: str, label: str, level: float, expected: float | None, verdict: Verdict, ran: bool = True) -> Row:
     """A row of one metric, of two slices where it was run."""
     test = PairedTest(against="emde", difference=-0.1, low=-0.2, high=-0.05, effect=-0.5, units=200, t_p=0.001,
-                      wilcoxon_p=0.002, t_holm=0.002, wilcoxon_holm=0.004)  # fmt: skip
+                      wilcoxon_p=0.002, t_holm=0.002, wilcoxon_holm=0.004, family=2)  # fmt: skip
     slices = Slices(values={"0": level - 0.05, "1": level + 0.05}, sd=0.05, low=level - 0.1, high=level + 0.1)
     cell = Cell(
         metric="MRR@20",
@@ -88,7 +100,7 @@ def made_results() -> Results:
         )
     }  # fmt: skip
     return Results(profile="made", title="Made up", verdicts={"reproduced": 1, "differs": 1, "not run": 2},
-                   tables=[table], runs=runs)  # fmt: skip
+                   hyper_parameters={"as published": 1}, tables=[table], runs=runs)  # fmt: skip
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import settings
-from benchmark.site.build import build
-from tests.benchmark.site.conftest import made_results
+from benchmark.experiments import settings
+from benchmark.report.site.build import build
+from tests.benchmark.report.site.conftest import made_results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS = os.environ.get("EMDE_SCREENSHOTS")  # a folder: keep pictures of what was seen
@@ -22,7 +22,7 @@ SHOTS = os.environ.get("EMDE_SCREENSHOTS")  # a folder: keep pictures of what wa
 def test_a_reader_finds_a_run(tmp_path: Path) -> None:
     from playwright.sync_api import Page, Request, expect, sync_playwright
 
-    index = build(made_results(), settings.load(), tmp_path, tmp_path / "site")
+    index = build(made_results(), settings.load().methods, tmp_path, tmp_path / "site")
     asked: list[str] = []
     troubles: list[str] = []
 
@@ -52,7 +52,7 @@ def test_a_reader_finds_a_run(tmp_path: Path) -> None:
         page.get_by_role("button", name="everything").click()
         page.get_by_label("Data").select_option("rsc15")
         expect(page.locator("tbody tr:visible th")).to_have_text(["CT"])
-        page.get_by_label("Protocol").select_option("slices")
+        page.get_by_role("combobox", name="Protocol").select_option("slices")
         expect(shown).to_have_text("0 of 4 rows shown")
         expect(page.get_by_role("heading", level=2)).to_have_count(0)
         page.get_by_role("button", name="Reset").click()
@@ -102,6 +102,25 @@ def test_a_reader_finds_a_run(tmp_path: Path) -> None:
             page.goto(path.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         shot(page, "narrow")
+
+        # a phone shows two metrics and lets others be chosen (there is one here), and finds a page by its words
+        page.goto(index.as_uri())
+        protocol = page.get_by_role("columnheader", name="protocol")
+        expect(protocol).to_be_hidden()
+        page.get_by_label("protocol", exact=True).check()
+        expect(protocol).to_be_visible()
+        page.get_by_role("searchbox").fill("ar sample")
+        expect(page.get_by_role("listitem")).to_have_text(["AR on sample-sessions run"])
+        page.get_by_role("searchbox").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("AR on")
+
+        # two runs of a split side by side, from the page of one
+        page.get_by_role("link", name="Compare with another run").click()
+        expect(page.get_by_role("cell", name="+0.1000").first).to_be_visible()
+        assert page.url.endswith("#a=sample-sessions%2Far%2F0%2F-&b=sample-sessions%2Femde%2F0%2F0")
+        page.locator("select[name=a]").select_option("sample-sessions/emde/1/0")
+        expect(page.get_by_role("cell", name="-0.1000").first).to_be_visible()
+        shot(page, "compare")
 
         # who prefers dark colours gets them without asking
         other = browser.new_context(color_scheme="dark").new_page()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -14,19 +13,19 @@ from urllib.parse import unquote
 
 import pytest
 
-from benchmark import settings
-from benchmark.cli import main
-from benchmark.site import serve
-from benchmark.site.build import build, literals
-from benchmark.site.cells import cells
-from benchmark.tables.measured import COMPARED, COMPARED_SCHEMA
-from benchmark.tables.model import Results, Verdict
+from benchmark.cli.main import main
+from benchmark.experiments import settings
+from benchmark.report.site import serve
+from benchmark.report.site.build import build, literals
+from benchmark.report.site.cells import cells
+from benchmark.report.tables.measured import COMPARED_SCHEMA
+from benchmark.report.tables.model import Results, Verdict
 from contracts import UserError
-from tests.benchmark.site.conftest import NASTY
+from tests.benchmark.report.site.conftest import NASTY
+from tests.parameters import copy_parameters
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 LEAVES = {"path", "rect", "use", "circle"}  # SVG elements without content: closed as they open
-
 
 LEVELS = [
     {"data": "sample-sessions", "factor": "K", "label": label, "cell": label, "published": {"MRR@20": 0.3}, **found}
@@ -75,24 +74,24 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    from tests.benchmark.site.conftest import made_results
+    from tests.benchmark.report.site.conftest import made_results
 
     folder = tmp_path_factory.mktemp("site")
     made = folder / "made"
     (made / "data").mkdir(parents=True)
-    (made / "data/sample-sessions.html").write_text("<!doctype html><title>statistics</title><p>counted</p>")
-    (folder / "illustrated").mkdir()
-    (folder / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><p>pictures</p>")
-    (made / "ablations/compared").mkdir(parents=True)
-    (made / COMPARED).write_text(json.dumps({"schema": COMPARED_SCHEMA, "main": "MRR@20", "levels": LEVELS}))
-    return build(made_results(), settings.load(), made, folder / "out").parent
+    (made / "data/sample-sessions.html").write_text("<!doctype html><title>statistics</title><body>counted</body>")
+    (made / "illustrated").mkdir()
+    (made / "illustrated/index.html").write_text("<!doctype html><title>illustrated</title><body>pictures</body>")
+    compared = {"schema": COMPARED_SCHEMA, "main": "MRR@20", "levels": LEVELS}
+    results = made_results().model_copy(update={"ablation": compared})
+    return build(results, settings.load().methods, made, folder / "out").parent
 
 
 def test_every_page_is_sound(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     names = {str(path.relative_to(site)) for path in pages}
     assert names == {
-        "index.html", "illustrated.html", "ablations.html",
+        "index.html", "illustrated.html", "ablations.html", "costs.html", "compare.html", "runs/index.html",
         "data/index.html", "data/rsc15.html", "data/sample-sessions.html",
         "data/sample-sessions-statistics.html", "methods/index.html", "methods/session-ar.html",
         "methods/session-ct.html", "methods/session-emde.html", "methods/session-gru4rec.html",
@@ -135,9 +134,13 @@ def test_a_run_page_says_everything(site: Path) -> None:
     command = "emde run --data sample-sessions --split 0 --method emde --set &#39;a={&#34;b&#34;: 1}&#39;"
     for wanted in (
         command, "The commands of the other 1 runs", "From: a test.", "Learning curves of EMDE", "0.3000", "0.4000",
-        "2.00 (1.50)", "cd" * 32, "numpy 2.4", "Session 7", "split 1, seed 0", "if every tie is lost",
+        "cd" * 32, "Session 7", "split 1, seed 0", "if every tie is lost", "../costs.html",
     ):  # fmt: skip
         assert wanted in text, wanted
+    costs = (site / "costs.html").read_text(encoding="utf-8")
+    for wanted in ("2.00 (1.50)", "numpy 2.4", "MRR@20 against cost"):
+        assert wanted in costs, wanted
+        assert wanted not in text, wanted
     assert "&lt;b&gt;&#34;5 &amp; 10&#34;&lt;/b&gt; €" in text
     assert NASTY not in text
     alpha = re.search(r'<th scope="row">alpha</th>.*?</tr>', text)
@@ -145,13 +148,13 @@ def test_a_run_page_says_everything(site: Path) -> None:
     assert "<code>0.8</code>" in alpha[0]
     assert "<code>0.9</code>" in alpha[0]  # the default
     ar = (site / "runs/sample-sessions--ar.html").read_text(encoding="utf-8")
-    assert "-0.1000<small>to emde, p = 0.002</small>" in ar
+    assert "-0.1000<small>to emde, p = 0.002 (Holm over 2)</small>" in ar
     assert "Learning curve" not in ar
 
 
 def test_methods_and_data_have_pages_even_where_nothing_was_run(site: Path) -> None:
     ours = (site / "methods/session-ar.html").read_text(encoding="utf-8")
-    assert "baselines/session/ar.py" in ours
+    assert "baselines.session.association_rules" in ours
     assert "sample-sessions--ar.html" in ours
     only = (site / "methods/session-gru4rec.html").read_text(encoding="utf-8")
     assert "Not run here." in only
@@ -172,7 +175,7 @@ def test_a_cell_takes_its_means_over_slices_and_seeds(results: Results) -> None:
 
 
 def test_a_new_build_replaces_the_old_one_and_nothing_else(tmp_path: Path, results: Results) -> None:
-    chosen, out = settings.load(), tmp_path / "out"
+    chosen, out = settings.load().methods, tmp_path / "out"
     build(results, chosen, tmp_path, out)
     (out / "stale.html").write_text("old")
     build(results, chosen, tmp_path, out)
@@ -200,7 +203,7 @@ def test_many_runs_stay_fast(tmp_path: Path, results: Results) -> None:
     block = results.tables[0].blocks[0].model_copy(update={"rows": [many]})
     table = results.tables[0].model_copy(update={"blocks": [block]})
     page = build(
-        results.model_copy(update={"tables": [table], "runs": runs}), settings.load(), tmp_path, tmp_path / "o"
+        results.model_copy(update={"tables": [table], "runs": runs}), settings.load().methods, tmp_path, tmp_path / "o"
     )
     text = (page.parent / "runs/sample-sessions--emde.html").read_text(encoding="utf-8")
     assert text.count('class="command"') == 10_000
@@ -215,12 +218,27 @@ def test_the_ablations_have_a_forest_and_a_table(site: Path) -> None:
     assert "cannot be filled: too few items" in text
 
 
+def test_scripts_files_and_pages_made_elsewhere(site: Path) -> None:
+    asked = json.loads((site / "search.js").read_text().removeprefix("const SEARCH = ").rstrip(";\n"))
+    assert ["EMDE on sample-sessions", "run", "runs/sample-sessions--emde.html"] in asked
+    assert all((site / target).is_file() for _, _, target in asked)
+    runs = json.loads((site / "runs.js").read_text().removeprefix("const RUNS = ").rstrip(";\n"))
+    found = runs["sample-sessions/emde/1/0"]
+    assert found["metrics"]["MRR@20"] == pytest.approx(0.4)
+    assert found["folder"] == "results/reported/made:sample-sessions/emde/1/0"
+    assert r"\begin{tabular}" in (site / "tables/1.tex").read_text()
+    assert '<a href="../runs/index.html">Runs</a>' in (site / "data/sample-sessions-statistics.html").read_text()
+    listed = (site / "data/index.html").read_text()
+    assert re.search(r'rsc15.html.*<td class="text">none</td></tr>', listed)
+    assert re.search(r'sample-sessions.html.*<td class="text">2</td></tr>', listed)
+
+
 def test_literals_of_docstrings_become_code() -> None:
     assert literals("``a<b`` & c") == "<code>a&lt;b</code> &amp; c"
 
 
 def test_every_verdict_has_a_symbol_and_a_meaning() -> None:
-    from benchmark.site import links
+    from benchmark.report.site import links
 
     assert set(links.SYMBOLS) == set(links.MEANINGS) == set(Verdict)
     assert len(set(links.SYMBOLS.values())) == len(Verdict)
@@ -235,20 +253,24 @@ def test_serve_shows_the_site_and_only_here(site: Path) -> None:
             assert b"Made up" in answer.read()
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/../made/data/sample-sessions.html")
-        with pytest.raises(UserError, match=f"--port {port}: cannot listen there: Address already in use"):
+        with pytest.raises(UserError, match=f"^port {port}: cannot listen there: Address already in use"):
             serve.server(site, int(port))
         running.shutdown()
     with pytest.raises(UserError, match="expected a site, found none; run: emde site"):
-        serve.server(site / "runs", 0)
+        serve.server(site.parent, 0)
 
 
-def test_the_command_line_says_what_is_missing(project: Path, tmp_path: Path, capsys, monkeypatch) -> None:
-    shutil.copy(project / "params.yaml", tmp_path)
+def test_the_command_line_says_what_is_missing(tmp_path: Path, capsys, monkeypatch) -> None:
+    copy_parameters(tmp_path)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.emde]\n")
     monkeypatch.chdir(tmp_path)
     assert main(["site", "--profile", "sample"]) == 2
     assert "tables/results.json: expected the tables of a finished run, found none" in capsys.readouterr().err
-    (tmp_path / "results/generated/sample/tables").mkdir(parents=True)
-    (tmp_path / "results/generated/sample/tables/results.json").write_text('{"profile": "sample"}')
+    (tmp_path / "results/generated/profiles/sample/tables").mkdir(parents=True)
+    (tmp_path / "results/generated/profiles/sample/tables/results.json").write_text('{"profile": "sample"}')
     assert main(["figures", "--profile", "sample"]) == 2
-    assert "results.json: title: Field required; make the tables again" in capsys.readouterr().err
+    assert (
+        "results.json: title: Field required, found {'profile': 'sample'}; make the tables again"
+        in capsys.readouterr().err
+    )

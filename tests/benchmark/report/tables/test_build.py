@@ -9,20 +9,22 @@ import jsonschema
 import numpy as np
 import pytest
 
-from benchmark import settings
-from benchmark.tables import model, render
-from benchmark.tables.build import build
-from benchmark.tables.declaration import BlockDeclaration, Declaration, declarations
-from benchmark.tables.measured import Measured
-from benchmark.tables.model import Results, Row, Verdict
-from benchmark.tables.verdict import Tolerance
+from benchmark.experiments import settings
+from benchmark.report.keep import keep
+from benchmark.report.tables import model, render, text
+from benchmark.report.tables.build import build
+from benchmark.report.tables.declaration import BlockDeclaration, Declaration, declarations
+from benchmark.report.tables.measured import Made, Measured
+from benchmark.report.tables.model import Results, Row, Verdict
+from benchmark.report.tables.verdict import Tolerance
 from contracts import UserError
+from tests.benchmark.report.tables.conftest import measured
 
 SLICES = [str(i) for i in range(5)]
 
 
-def filled(folder: Path, planned: dict[str, list[str]] | None = None, **changes) -> Results:
-    """One table on RETAIL and generated sessions."""
+def filled(found: Path | Measured, planned: dict[str, list[str]] | None = None, **changes) -> Results:
+    """One table on RETAIL and generated sessions, of what lies below a folder or was measured."""
     declared = Declaration(
         id="t", title="t", kind="ranking", source="EMDE paper", expected=["paper", "session-rec"], against="emde",
         metrics=["MRR@20", "HR@20"], tolerance=Tolerance(absolute=0.001, close=0.05),
@@ -32,7 +34,9 @@ def filled(folder: Path, planned: dict[str, list[str]] | None = None, **changes)
             BlockDeclaration(data="sample-sessions", rows=["@run"]),
         ],
     )  # fmt: skip
-    return build([declared], Measured([folder]), settings.load(), "sample", planned or {})
+    return build(
+        [declared], measured(found) if isinstance(found, Path) else found, settings.load(), "sample", planned or {}
+    )
 
 
 def rows(results: Results, block: int = 0) -> dict[str, Row]:
@@ -52,6 +56,14 @@ def test_mean_over_slices_and_seeds(write_cell) -> None:
     half = np.sqrt(5 * 0.02**2) / 2 / 5  # five independent intervals of width 0.02
     assert (found.low, found.high) == pytest.approx((0.322 - half, 0.322 + half))
     assert found.delta == pytest.approx(0.322 - 0.3524)
+
+
+def test_a_failed_cell_says_so_and_has_no_values_of_before(write_cell) -> None:
+    folder = write_cell("retail", "vs-knn", {("0", None): 0.3395})
+    last = "emde: out of memory"
+    row = rows(filled(Measured([], Made.below(folder), failed={("retail", "vs-knn"): last})))["vs-knn"]
+    assert {(cell.ours, cell.verdict, cell.why) for cell in row.cells} == {(None, Verdict.FAILED, last)}
+    assert text.foot(row) == f"failed: {last}"
 
 
 def test_verdicts(write_cell) -> None:
@@ -82,7 +94,7 @@ def test_some_slices_are_not_the_published_mean(write_cell) -> None:
 
 def test_part_of_train_is_not_the_published_train(write_cell) -> None:
     folder = write_cell("retail", "vs-knn", {(split, None): 0.3395 for split in SLICES})
-    path = folder / "metrics/retail--vs-knn.json"
+    path = folder / "cells/retail/vs-knn/evaluation.json"
     scored = json.loads(path.read_text())
     for result in scored:
         result["run"] |= {"sessions": 5000, "approximate": "fitted on the 5,000 most recent of 9,999 train sessions"}
@@ -120,7 +132,7 @@ def test_rows_on_other_sessions_are_refused(write_cell) -> None:
 
 def test_two_runs_of_one_cell_are_refused(write_cell) -> None:
     folder = write_cell("retail", "emde", {("0", 0): 0.35})
-    path = folder / "metrics/retail--emde.json"
+    path = folder / "cells/retail/emde/evaluation.json"
     path.write_text(json.dumps(json.loads(path.read_text()) * 2))
     with pytest.raises(UserError, match="retail--emde: expected one run of split 0 with seed 0"):
         filled(folder)
@@ -143,14 +155,12 @@ def test_shown_is_what_was_run_or_planned(write_cell) -> None:
 def test_kept_results_give_the_same_tables(write_cell, tmp_path) -> None:
     folder = write_cell("retail", "vs-knn", {(split, None): 0.3395 for split in SLICES}, units=False)
     results = filled(folder)
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "results.json").write_text(results.model_dump_json())
-    assert filled(kept) == results
+    keep([folder], "kept", tmp_path)
+    assert filled(Measured([tmp_path / "kept"])).tables == results.tables
 
 
 def test_the_schema_is_the_committed_one() -> None:
-    """After a change: python -c "from benchmark.tables import model; model.SCHEMA.write_text(model.schema())"."""
+    """After a change: ``model.SCHEMA.write_text(model.schema())`` of benchmark.report.tables."""
     assert model.SCHEMA.read_text() == model.schema()
 
 
@@ -162,11 +172,12 @@ def test_results_follow_the_schema(write_cell) -> None:
 
 
 def test_hyper_parameters_are_the_papers() -> None:
-    """Table 10 against params.yaml: every value but those of data the paper does not name."""
+    """Table 10 against our parameters: every value but those of data the paper does not name."""
     results = build([declarations()["10"]], Measured([]), settings.load(), "sample", {})
     cells = [cell for block in results.tables[0].blocks for row in block.rows for cell in row.cells]
     assert len(cells) == 60
-    assert {cell.verdict for cell in cells} == {Verdict.REPRODUCED}
+    assert {cell.verdict for cell in cells} == {Verdict.AS_PUBLISHED}
+    assert (results.verdicts, results.hyper_parameters) == ({}, {"as published": 60})
 
 
 def test_ablations_fill_table_6(tmp_path) -> None:
@@ -175,14 +186,14 @@ def test_ablations_fill_table_6(tmp_path) -> None:
         "data": "sample-sessions", "factor": "partition", "label": "opq", "cell": "opq", "split": "0:valid", "train": 9,
         "points": 30, "seeds": 3, "metrics": {"MRR@20": {"mean": 0.3, "sd": 0.01, "low": 0.28, "high": 0.32}},
     }  # fmt: skip
-    path = tmp_path / "ablations/compared/ablations.json"
+    path = tmp_path / "ablations/ablations.json"
     path.parent.mkdir(parents=True)
     empty = {"data": "sample-sessions", "factor": "partition", "label": "pq", "cell": "pq", "unavailable": "why"}
     test = {"against": "base", "difference": -0.01, "low": -0.02, "high": -0.001, "effect": -0.2, "units": 30,
             "t_p": 0.01, "wilcoxon_p": 0.02, "t_holm": 0.03, "wilcoxon_holm": 0.04}  # fmt: skip
     level["difference"] = {"MRR@20": test}
     path.write_text(json.dumps({"schema": 2, "levels": [level, empty]}))
-    results = build([declarations()["6"]], Measured([tmp_path]), settings.load(), "sample", {})
+    results = build([declarations()["6"]], measured(tmp_path), settings.load(), "sample", {})
     blocks = {block.data: block for block in results.tables[0].blocks}
     assert [name for name, block in blocks.items() if block.shown] == ["sample-sessions"]
     found = {row.method: row for row in blocks["sample-sessions"].rows}
@@ -196,7 +207,7 @@ def test_ablations_fill_table_6(tmp_path) -> None:
     assert (paper.expected.value, paper.verdict) == (0.35937, Verdict.NOT_RUN)
     path.write_text(json.dumps({"schema": 1, "levels": [level]}))
     with pytest.raises(UserError, match="compared ablations: expected schema 2, found 1; make them again"):
-        build([declarations()["6"]], Measured([tmp_path]), settings.load(), "sample", {})
+        build([declarations()["6"]], measured(tmp_path), settings.load(), "sample", {})
 
 
 def test_density_rows_are_judged_over_seeds(tmp_path) -> None:
@@ -205,15 +216,17 @@ def test_density_rows_are_judged_over_seeds(tmp_path) -> None:
     def row(method: str, values: list[float]) -> dict:
         one = {"mean": float(np.mean(values)), "sd": 0.01, "seeds": values}
         names = ("pearson", "spearman", "relative_error", "query_us", "fit_s")
-        return {"method": method, "source": "s", "bytes": 8, **dict.fromkeys(names, one)}
+        params = settings.load().density_estimator(method, 0.9, 0).model_dump(mode="json")
+        return {"method": method, "params": params, "source": "s", "bytes": 8, **dict.fromkeys(names, one)}
 
     spread = [0.95 + 0.01 * (i - 4.5) / 3 for i in range(10)]
-    rows_ = [row("emde", spread), row("emde-n100", [0.5, 0.52, 0.54]), row("race", [0.9])]
-    content = {"rows": rows_, "points": 1797, "dim": 64, "kernel": "laplacian (L2)", "h": 0.9, "rule": "r",
-               "normalisation": "none", "queries": 1797, "peak_rss_mb": 1.0}  # fmt: skip
+    rows_ = [row("emde", spread), row("emde-n100", [0.5, 0.54] * 5), row("race", [0.9] * 10)]
+    content = {"data": "digits", "rows": rows_, "points": 1797, "dim": 64, "kernel": "laplacian (L2)", "h": 0.9,
+               "rule": settings.load().density["digits"].bandwidth_rule, "normalisation": "none", "queries": 1797,
+               "peak_rss_mb": 1.0}  # fmt: skip
     (tmp_path / "density").mkdir()
     (tmp_path / "density/digits.json").write_text(json.dumps(content))
-    results = build([declarations()["5"]], Measured([tmp_path]), settings.load(), "sample", {})
+    results = build([declarations()["5"]], measured(tmp_path), settings.load(), "sample", {})
     found = {row.method: row.cells[0] for row in results.tables[0].blocks[0].rows}
     assert {name: cell.verdict for name, cell in found.items()} == {
         "emde": Verdict.REPRODUCED, "emde-n100": Verdict.DIFFERS, "race": Verdict.NOT_COMPARABLE,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark import published
 from benchmark.data import registry
-from benchmark.tables.build import splits_of
-from benchmark.tables.declaration import declarations, expand, read
+from benchmark.report import published
+from benchmark.report.tables.build import splits_of
+from benchmark.report.tables.declaration import declarations, expand, read
 from contracts import UserError
 
 GOOD: dict[str, Any] = {

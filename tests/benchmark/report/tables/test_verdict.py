@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.tables.model import Expected, Verdict
-from benchmark.tables.verdict import Tolerance, judge, over_seeds, t_interval
+from benchmark.report.tables.model import Expected, Verdict
+from benchmark.report.tables.verdict import Tolerance, judge, over_seeds, t_interval
 
 TOLERANCE = Tolerance(absolute=0.001, close=0.05)
 

@@ -1,0 +1,1 @@
+"""What is run: settings, methods, runs and their store, evaluation, density estimation, searches, ablations."""

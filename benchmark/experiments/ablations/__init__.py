@@ -1,0 +1,1 @@
+"""One change of a base model each: the grid as declared, and its cells."""

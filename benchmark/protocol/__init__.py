@@ -1,0 +1,1 @@
+"""What is measured, and how: evaluation points, metrics, paired tests, what a model is fitted on."""

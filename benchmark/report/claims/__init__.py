@@ -1,0 +1,1 @@
+"""The paper's claims, declared once each and judged from kept results: ``emde claims``."""

@@ -1,0 +1,1 @@
+"""What runs need on any floor: files written whole, checkpoints, devices, threads, progress, cached values."""
