@@ -39,6 +39,7 @@ PATIENCE = 180.0  # seconds for the server to become healthy, and for the worker
 GRACE = 15.0  # seconds between SIGTERM and SIGKILL
 CANCEL = 45.0  # seconds for runs to be cancelled before the worker ends (usually 5)
 TAIL = 15  # log lines in an error
+LOW, HIGH = 20000, 30000  # where free ports are looked for
 YOUNG = 5.0  # seconds: a worker that ends before is not started again
 WORKER = ("prefect", "worker", "start", "--pool", "emde", "--type", "process", "--name", "here")
 PRIVATE = {
@@ -89,13 +90,25 @@ def _listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and the next neither."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port = probe.getsockname()[1]
-        if not _listening(port + 1):
+    """A port that nobody uses, nor the next.
+
+    Below those that a system gives to outgoing connections (from 32768 on Linux): a server may end and come back on it.
+    """
+    width, first = HIGH - LOW, 2 * os.getpid()
+    for port in (LOW + (first + step) % width for step in range(0, width, 2)):
+        if _bindable(port) and _bindable(port + 1):
             return port
+    raise UserError(f"no two neighbouring ports are free from {LOW} to {HIGH}; choose one: {_other(4200)}")
+
+
+def _bindable(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

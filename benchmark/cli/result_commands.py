@@ -128,19 +128,13 @@ def run_figures(args: argparse.Namespace) -> dict[str, Any]:
 
 def make_site(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.experiments import profiles, settings
-    from benchmark.report import tables
-    from benchmark.report.claims import make as claims
-    from benchmark.report.site import build, serve
+    from benchmark.report.site import make, serve
 
     profile = "+".join(path.resolve().name for path in args.results) or args.profile or profiles.DEFAULT
     out = args.out or profiles.profile_folder(profile) / "site"
     if args.action == "serve":
         return serve.serve(out, args.port)
-    chosen = settings.load()
-    results = tables.finished(chosen, profile, args.results)
-    judged = claims.page(chosen, args.results)
-    made = settings.project_root() / profiles.GENERATED
-    return {"page": str(build.build(results, chosen.methods, made, out, judged))}
+    return {"page": str(make.make(settings.load(), profile, args.results, out))}
 
 
 def make_tables(args: argparse.Namespace) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def site(profile: str, data: Sequence[str]) -> Entry:
         name("site", profile),
         f"{COMMAND} site --profile {profile}",
         [out(profile, "tables"), METHODS, ILLUSTRATED, *map(data_page, data), REGISTRY, f"{TEMPLATES}/site",
-         *code("benchmark.report.site.build")],
+         *code("benchmark.report.site.make")],
         [out(profile, "site")],
     )  # fmt: skip
 

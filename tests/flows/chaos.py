@@ -88,10 +88,12 @@ class Chaos:
             cwd=self.folder, env=environment(self.folder), stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.ui.stderr is not None
+        said = []
         for line in self.ui.stderr:
             if "Ctrl-C" in line:
                 return Api(self.port)
-        raise AssertionError(f"flows.ui ended with {self.ui.wait()}")
+            said.append(line)
+        raise AssertionError(f"flows.ui ended with {self.ui.wait()}: {''.join(said)}")
 
     def find(self, victim: str) -> psutil.Process | None:
         """The process to kill; None where it is not there (yet)."""

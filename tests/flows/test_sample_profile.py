@@ -6,11 +6,27 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmark.report import proof
 from tests.flows.chaos import ROOT, copy, environment
 
 TABLES = ("1", "2", "3", "4", "5", "6", "7")  # 10 holds settings of the paper's own data
+
+
+def undeclared(folder: Path, stage: str) -> set[str]:
+    """Results that a stage's command reads though its entry of dvc.yaml does not name them."""
+    entry = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"][stage]
+    outs = [out if isinstance(out, str) else next(iter(out)) for out in entry["outs"]]
+    named = [folder / path for path in entry["deps"] + outs]
+    report = folder / f".cache/{stage}.txt"
+    _, _, *arguments = entry["cmd"].split()
+    subprocess.run(
+        [sys.executable, "-m", "tests.flows.opened", str(report), *arguments],
+        cwd=folder, env=environment(folder), check=True, capture_output=True,
+    )  # fmt: skip
+    read = [folder / line for line in report.read_text().splitlines() if line.startswith("results/")]
+    return {str(path) for path in read if not any(path.is_relative_to(one) for one in named)}
 
 
 @pytest.mark.slow
@@ -49,3 +65,5 @@ def test_the_sample_profile_makes_every_table_figure_and_page(tmp_path: Path):
     command("benchmark.cli", "verify", "--lock")
     if proof.same_machine(ROOT):
         assert proof.differences(ROOT / proof.LOCK, folder / proof.LOCK) == []
+    for stage in ("ablations", "tables", "figures", "site"):
+        assert undeclared(folder, f"{stage}--sample") == set(), stage

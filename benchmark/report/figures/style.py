@@ -146,7 +146,13 @@ def rendered(figure: Figure, kind: str) -> bytes:
         settled(figure)
         dated: dict[str, Any] = {"metadata": dict.fromkeys(DATED[kind])} if kind in DATED else {}
         figure.savefig(stream, format=kind, dpi=DPI, **dated)
-    return stream.getvalue()
+    drawn = stream.getvalue()
+    return _any_fonts(drawn.decode()).encode() if kind == "svg" else drawn
+
+
+def _any_fonts(svg: str) -> str:
+    """The same text whichever of FONTS are installed here: who shows the picture finds letters that the first lacks."""
+    return re.sub("font-family: [^;]*;", f"font-family: '{FONTS[0]}', sans-serif;", svg)
 
 
 def save(figure: Figure, folder: Path, name: str, kinds: Sequence[str] = ("pdf", "png")) -> list[Path]:
@@ -163,7 +169,7 @@ def svg(figure: Figure, alt: str) -> str:
     with drawing(**{"svg.hashsalt": alt}):
         settled(figure)
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    body = re.search(r"<svg[^>]*>(.*)</svg>", stream.getvalue(), re.DOTALL)
+    body = re.search(r"<svg[^>]*>(.*)</svg>", _any_fonts(stream.getvalue()), re.DOTALL)
     assert body is not None
     inner = re.sub(r"<metadata>.*?</metadata>", "", body.group(1), flags=re.DOTALL)
     inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace(INK, "currentColor").replace("xlink:href", "href")
