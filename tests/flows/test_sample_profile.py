@@ -26,7 +26,8 @@ def undeclared(folder: Path, stage: str) -> set[str]:
         cwd=folder, env=environment(folder), check=True, capture_output=True,
     )  # fmt: skip
     read = [folder / line for line in report.read_text().splitlines() if line.startswith("results/")]
-    return {str(path) for path in read if not any(path.is_relative_to(one) for one in named)}
+    whole = [path for path in read if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    return {str(path) for path in whole if not any(path.is_relative_to(one) for one in named)}
 
 
 @pytest.mark.slow
