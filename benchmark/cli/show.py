@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmark.protocol.metric import Metric
@@ -90,6 +92,14 @@ def show_claims(result: Result) -> None:
         line(result["text"].rstrip("\n"))
     if "written" in result:
         line(f"{result['summary']}; written: {len(result['written'])} files, the first {result['written'][0]}")
+
+
+def show_figures(result: Result) -> None:
+    folders = Counter(Path(path).parent for path in result["written"])
+    for folder, files in folders.items():
+        line(f"written: {files} files in {folder}")
+    if not folders:
+        line("written: none")
 
 
 def show_commands(result: Result) -> None:
@@ -249,6 +259,7 @@ SHOWS: dict[str, Callable[[Result], None]] = {
     "costs": show_tables,
     "show": show_parameters,
     "claims": show_claims,
+    "figures": show_figures,
     "plan": show_plan,
     "verify": show_verify,
     "compare": show_compare,
