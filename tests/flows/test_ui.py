@@ -59,6 +59,17 @@ def test_a_port_that_speaks_no_http():
             ui.healthy(port)
 
 
+def test_free_ports_are_neither_taken_nor_those_of_outgoing_connections():
+    first = ui.free_port()
+    for taken in (first, first + 1):  # ours, or that of the sites beside it
+        with socket.create_server((ui.HOST, taken)):
+            other = ui.free_port()
+            assert other != first
+            for port in (other, other + 1):
+                assert ui.LOW <= port < ui.HIGH
+                socket.create_server((ui.HOST, port)).close()
+
+
 def test_a_server_that_dies_shows_its_last_lines(project: Path, monkeypatch):
     monkeypatch.setattr(ui, "environment", lambda port: {"PREFECT_HOME": str(project / "home")})
     expected = r"the Prefect server ended with exit status 1; last lines of .*\n.*no_such_module"
