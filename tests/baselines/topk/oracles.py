@@ -1,7 +1,8 @@
 """Slow second implementations of the framework's item-item models, dense and in float64.
 
-Written from its formulas, step by step, with numpy's own sort for every cut: ties fall differently
-than in the package, as they do in the framework.
+Written from its formulas, step by step, with numpy's sort for every cut. The framework leaves open how ties at a cut
+fall, and so does numpy's default sort, which differs between processors; here, as in the package, entries are compared
+in float32 and ties go to the higher index.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ def cut_rows(dense: np.ndarray, k: int) -> np.ndarray:
     """Keep the k largest entries of every row."""
     kept = np.zeros_like(dense)
     for row, values in enumerate(dense):
-        best = np.argsort(values)[::-1][:k]
+        best = np.argsort(values.astype(np.float32), kind="stable")[::-1][:k]
         kept[row, best] = values[best]
     return kept
 

@@ -62,17 +62,12 @@ def test_lists_are_the_best_scores(tiny: Callable[..., Interactions]) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("alpha", "beta", "normalize", "tolerance"),
-    [
-        (0.6, 0.0, False, 1e-4),
-        (0.6, 0.3, False, 1e-4),
-        (0.6, 0.3, True, 1e-4),
-        (1.0, 0.0, False, 6e-3),  # an item of one user ties with all of that user's: the cut is arbitrary
-    ],
+    ("alpha", "beta", "normalize"),
+    [(0.6, 0.0, False), (0.6, 0.3, False), (0.6, 0.3, True), (1.0, 0.0, False)],  # the last: ties at almost every cut
 )
-def test_movielens_100k(ml100k: ColdUserSplit, alpha: float, beta: float, normalize: bool, tolerance: float) -> None:
+def test_movielens_100k(ml100k: ColdUserSplit, alpha: float, beta: float, normalize: bool) -> None:
     found = ml100k.score(RP3Beta(alpha=alpha, beta=beta, top_k=100, normalize=normalize).fit(ml100k.train))
     expected = ml100k.score_weights(walk_oracle(dense_likes(ml100k.train), alpha, beta, 100, normalize))
     for key in ("Recall@1", "NDCG@5", "Recall@20", "NDCG@20"):
-        assert found[key] == pytest.approx(expected[key], abs=tolerance), key
+        assert found[key] == pytest.approx(expected[key], abs=1e-4), key
     assert found["Recall@20"] > 0.35
