@@ -183,14 +183,20 @@ def with_sources(data: Iterable[str]) -> list[str]:
 
 
 def stale(group: Sequence[Stage], log: Log) -> set[Stage]:
-    """Those of the stages that ``dvc repro`` would run, as long as nothing before them is stale."""
-    if not group:
-        return set()
-    of_file = {file: [stage.target for stage in group if stage.file == file] for file in {s.file for s in group}}
+    """Those of the stages that ``dvc repro`` would run, as long as nothing before them is stale.
+
+    One that lacks an output is; DVC, which takes seconds to answer, is asked about the others.
+    """
+    root = settings.project_root()
+    whole = [stage for stage in group if all((root / out).exists() for out in stage.outs)]
+    lacking = set(group).difference(whole)
+    if not whole:
+        return lacking
+    of_file = {file: [stage.target for stage in whole if stage.file == file] for file in {s.file for s in whole}}
     # DVC looks at a whole file faster than at many stages of it
     targets = [target for file, some in of_file.items() for target in ([file] if len(some) > FEW else some)]
     answer = from_json(_query("status", "--json", *targets, log=log) or "{}", "dvc status")
-    return {stage for stage in group if stage.target in answer}
+    return lacking | {stage for stage in whole if stage.target in answer}
 
 
 def possible(stage: Stage) -> bool:

@@ -101,6 +101,23 @@ def test_what_runs_here_is_clean_for_dvc(project):
     assert dvc_stages.stale([], lines.append) == set()
 
 
+def test_dvc_is_not_asked_about_what_is_not_there(project, monkeypatch):
+    """A stage without an output is stale whatever DVC knows of it; of the others DVC says."""
+    chain = dvc_stages.select(dvc_stages.stages("sample"), ("fetch", "prepare"), ["digits"], [])
+    for stage in chain:
+        dvc_stages.repro(stage, lambda line: None)
+    assert dvc_stages.stale(chain, print) == set()
+    (project / "prepared/digits").unlink()
+    asked: list[tuple[str, ...]] = []
+    query = dvc_stages._query
+    monkeypatch.setattr(dvc_stages, "_query", lambda *words, log: asked.append(words) or query(*words, log=log))
+    assert names(dvc_stages.stale(chain, print)) == ["prepare--digits"]
+    assert asked == [("status", "--json", "fetch--digits")]
+    (project / "raw/digits").unlink()
+    assert dvc_stages.stale(chain, print) == set(chain)
+    assert len(asked) == 1
+
+
 def test_a_failed_stage_ends_with_its_last_lines(project):
     (project / "wish").unlink()
     with pytest.raises(StageError) as error:
