@@ -23,7 +23,7 @@ import psutil
 
 from flows import deploy, ui
 from tests.flows.api import Api
-from tests.flows.conftest import living, until
+from tests.flows.conftest import BUSY, living, until
 
 PATIENCE = deploy.QUIET.total_seconds() + 30
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +132,7 @@ class Chaos:
             assert self.find("stage") is None, "nothing left of the killed run"
         else:
             assert self.ui is not None
-            assert self.ui.wait(90) == 2, "flows.ui must say what died and end"
+            assert self.ui.wait(BUSY * 90) == 2, "flows.ui must say what died and end"
             until(lambda: not living(self.folder), 60, "nothing left of the killed run")
         return True
 
@@ -151,7 +151,7 @@ class Chaos:
         until(lambda: api.call("/flow_runs/count", running) == 0, PATIENCE, "the dead runs to be Crashed")
         assert self.ui is not None
         self.ui.terminate()
-        assert self.ui.wait(60) == 0
+        assert self.ui.wait(BUSY * 60) == 0
         until(lambda: not living(self.folder), 30, "no process left")
 
 

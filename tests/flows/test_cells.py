@@ -196,7 +196,7 @@ def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, 
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(20)
+            process.wait(60)
     assert "repro: run sample-sessions / pop" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in (ready / "runs").iterdir()} == {
         "pop": "ranked by pop\n", "ar": "ranked by ar\n",

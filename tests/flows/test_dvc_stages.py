@@ -196,5 +196,5 @@ def test_the_stage_ends_with_its_caller(project: Path, number: signal.Signals):
     until((project / "started").exists, 10, "the stage to run")
     assert any("sleep" in process.name() for process in living(project))
     caller.send_signal(number)
-    caller.wait(10)
+    caller.wait(60)
     until(lambda: not living(project), 10, "no process left")
