@@ -72,10 +72,13 @@ def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.data.root import project_root
     from benchmark.experiments import settings
     from benchmark.experiments.ablations.ablate import ablate
-    from benchmark.experiments.profiles import ABLATIONS
+    from benchmark.experiments.profiles import ABLATIONS, costs_of
 
-    out = args.out or project_root() / ABLATIONS
-    return ablate(settings.load(), args.data, args.cell, out, args.costs)
+    if args.out is not None:
+        return ablate(settings.load(), args.data, args.cell, args.out, args.costs)
+    # the place of DVC's stage: what it leaves there is written, so that by hand it is the same result
+    root, place = project_root(), costs_of(f"{ABLATIONS}/{args.data}/{args.cell}.json")
+    return ablate(settings.load(), args.data, args.cell, root / ABLATIONS, args.costs or root / place)
 
 
 def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:

@@ -240,6 +240,8 @@ def test_dvc_reruns_only_the_cell_that_changed(sample, tmp_path) -> None:
     run(sys.executable, "-m", "benchmark.cli", "pipeline")
     assert repro() == [*everything, "ablations--sample"]
     assert repro() == []
+    run(sys.executable, "-m", "benchmark.cli", "ablate", "--data", DATA, "--cell", "random")  # by hand: the same result
+    assert repro() == []
     edit(project / "params/ablations.yaml", lambda grid: grid["cells"]["k4"]["params"].update(k=5))
     assert repro() == [f"ablate--{DATA}--k4", "ablations--sample"]
     found = json.loads((project / f"results/generated/ablations/{DATA}/k4.json").read_text())
