@@ -122,11 +122,14 @@ def test_figures_have_a_panel_per_data_set(draw) -> None:
 
 
 @pytest.mark.slow
-def test_illustrated_page(tmp_path) -> None:
+def test_illustrated_page(tmp_path, project) -> None:
     page = illustrated.write(tmp_path).read_text()
     text = (tmp_path / "README.md").read_text()
     names = re.findall(r"!\[[^\]]+\]\((\w+)\.png\)", text)
     assert names == ["globe", "partitions", "thresholds", "purchases", "count_min", "gmean"]
+    kept = (project / "docs/illustrated/README.md").read_text()
+    shown = [re.findall(r"^(?:#|!).*", of, re.MULTILINE) for of in (kept, text)]
+    assert shown[0] == shown[1], "docs/illustrated is of other code: emde illustrated --out docs/illustrated"
     assert page.count("data:image/png;base64,") == len(names)
     assert not re.search(r"(src|href)=.?https?:|<script|@import", page)
     thresholds = re.search(r"is ([.\d]+) at zero, ([.\d]+) at the median and ([.\d]+) at random", text)
