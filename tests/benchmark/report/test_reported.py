@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmark.cli import main as cli
 from benchmark.experiments import settings
 from benchmark.report.tables import collect
 from benchmark.report.tables.model import Results
+from benchmark.report.tables.render import rendered
 
 REPORTED = Path(__file__).parents[3] / "results/reported"
 FOLDERS = sorted(path.name for path in REPORTED.iterdir() if path.is_dir())
@@ -77,6 +79,25 @@ def test_every_kept_run_stands_in_a_row() -> None:
         of_rows = {run.record["lists_sha256"] for run in results.runs.values()}
         of_records = {r["run"]["lists_sha256"] for r in format_.read(REPORTED / name) if r["kind"] == "run"}
         assert of_rows == of_records, name
+
+
+def test_kept_parameters_have_the_names_of_today() -> None:
+    """A parameter that was renamed is renamed in the records (``original`` keeps the old one), else rows are stale."""
+    from benchmark.experiments import methods
+    from benchmark.report import kept as format_
+
+    for name in ROWS:
+        for run in (record["run"] for record in format_.read(REPORTED / name) if record["kind"] == "run"):
+            known = methods.find(run["kind"], run.get("base") or run["method"]).model_fields
+            named = re.findall(r"--set '?(\w+)=", run.get("command", ""))
+            assert {*run["params"], *named} <= known.keys(), (name, run["data"], run["method"])
+
+
+@pytest.mark.parametrize("name", [path.parent.name for path in sorted(REPORTED.glob("*/tables.md"))])
+def test_the_tables_beside_them_are_those_of_today(name: str) -> None:
+    shown = (REPORTED / name / "tables.md").read_text(encoding="utf-8").rstrip("\n")
+    command = f"emde tables --results results/reported/{name}"
+    assert shown == rendered(kept(name), "md").rstrip("\n"), f"print it anew: {command}"
 
 
 def test_paired_tests_were_kept() -> None:
