@@ -142,7 +142,7 @@ def test_table_1_from_its_form_to_the_site_and_a_schedule_that_lasts(served: Ser
         page.route("**/*", only_here)
         page.goto(f"{root}/deployments")
         for name in ("table-1", "density", "everything"):  # ten of them stand on the first page
-            page.get_by_role("link", name=name, exact=True).wait_for()
+            page.get_by_role("link", name=name, exact=True).first.wait_for()
         shot(page, "prefect-deployments")
 
         table = api.call("/deployments/name/session-based/table-1")["id"]

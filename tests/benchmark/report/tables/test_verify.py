@@ -124,7 +124,7 @@ def test_a_row_is_run_again(sample, tmp_path, monkeypatch, capsys) -> None:
 
 
 def test_one_table_as_it_goes_into_a_paper(capsys) -> None:
-    assert cli.main(["tables", "--results", str(KEPT), "--table", "small", "--format", "tex"]) == 0
+    assert cli.main(["tables", "--results", str(KEPT), "--table", "small", "--format", "tex", "--spread", "none"]) == 0
     out = capsys.readouterr().out
     assert out.count(r"\begin{table}") == out.count(r"\end{table}") == 1
     assert r"\label{tab:small}" in out
