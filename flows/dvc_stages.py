@@ -187,8 +187,7 @@ def stale(group: Sequence[Stage], log: Log) -> set[Stage]:
 
     One that lacks an output is; DVC, which takes seconds to answer, is asked about the others.
     """
-    root = settings.project_root()
-    whole = [stage for stage in group if all((root / out).exists() for out in stage.outs)]
+    whole = [stage for stage in group if _there(stage.outs)]
     lacking = set(group).difference(whole)
     if not whole:
         return lacking
@@ -201,7 +200,11 @@ def stale(group: Sequence[Stage], log: Log) -> set[Stage]:
 
 def possible(stage: Stage) -> bool:
     """Whether all that it reads of other stages is there."""
-    return all((settings.project_root() / path).exists() for path in stage.ins)
+    return _there(stage.ins)
+
+
+def _there(paths: Iterable[str]) -> bool:
+    return all((settings.project_root() / path).exists() for path in paths)
 
 
 def partly(stage: Stage, log: Log, failed: Mapping[str, str]) -> None:

@@ -74,11 +74,10 @@ def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.experiments.ablations.ablate import ablate
     from benchmark.experiments.profiles import ABLATIONS, costs_of
 
-    if args.out is not None:
-        return ablate(settings.load(), args.data, args.cell, args.out, args.costs)
-    # the place of DVC's stage: what it leaves there is written, so that by hand it is the same result
-    root, place = project_root(), costs_of(f"{ABLATIONS}/{args.data}/{args.cell}.json")
-    return ablate(settings.load(), args.data, args.cell, root / ABLATIONS, args.costs or root / place)
+    out, costs = args.out or project_root() / ABLATIONS, args.costs
+    if args.out is None and costs is None:  # the place of DVC's stage: by hand it is to hold the same
+        costs = project_root() / costs_of(f"{ABLATIONS}/{args.data}/{args.cell}.json")
+    return ablate(settings.load(), args.data, args.cell, out, costs)
 
 
 def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contracts import UserError
 from flows import cluster, dvc_stages, repro
 from flows.cells import Here
 from flows.dvc_stages import Stage, StageError
-from tests.flows.conftest import METHOD, SLEEPS, TABLES, dvc, living, python, until
+from tests.flows.conftest import BUSY, METHOD, SLEEPS, TABLES, dvc, living, python, until
 
 METHOD_BODY = "echo ranked by $1 > $2\n"
 NAMES = ["run--sample-sessions--pop", "run--sample-sessions--ar"]
@@ -196,7 +196,7 @@ def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, 
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(60)
+            process.wait(BUSY * 20)
     assert "repro: run sample-sessions / pop" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in (ready / "runs").iterdir()} == {
         "pop": "ranked by pop\n", "ar": "ranked by ar\n",

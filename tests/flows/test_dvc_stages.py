@@ -12,7 +12,7 @@ from filelock import FileLock
 from contracts import UserError
 from flows import dvc_stages
 from flows.dvc_stages import Stage, StageError
-from tests.flows.conftest import SLEEPS, living, python, until
+from tests.flows.conftest import BUSY, SLEEPS, living, python, until
 
 NAMES = [
     "fetch--sample-sessions", "fetch--digits", "prepare--sample-sessions", "prepare--digits",
@@ -196,5 +196,5 @@ def test_the_stage_ends_with_its_caller(project: Path, number: signal.Signals):
     until((project / "started").exists, 10, "the stage to run")
     assert any("sleep" in process.name() for process in living(project))
     caller.send_signal(number)
-    caller.wait(60)
+    caller.wait(BUSY * 20)
     until(lambda: not living(project), 10, "no process left")

@@ -120,7 +120,10 @@ def test_table_1_from_its_form_to_the_site_and_a_schedule_that_lasts(served: Ser
             route.abort()
 
     def new_run(page: Page, before: set[str]) -> str:
-        """Press Submit, again where a busy server answered with an error (a passing note on the page): the run made."""
+        """Press Submit, again where a busy server answered with an error (a passing note on the page): the run made.
+
+        Waits by the page, not by ``until``: only then do its requests pass through ``only_here``.
+        """
         for _ in range(3):
             page.get_by_role("button", name="Submit").click()
             deadline = time.monotonic() + 60

@@ -10,6 +10,7 @@ import pytest
 
 from contracts import UserError
 from flows import ui
+from tests.flows.conftest import BUSY
 
 
 def serve_text(text: bytes, pool: bytes = b"") -> Iterator[int]:
@@ -74,7 +75,7 @@ def test_a_server_that_dies_shows_its_last_lines(project: Path, monkeypatch):
     monkeypatch.setattr(ui, "environment", lambda port: {"PREFECT_HOME": str(project / "home")})
     expected = r"the Prefect server ended with exit status 1; last lines of .*\n.*no_such_module"
     with ui.child(["no_such_module"], 1, "server") as (process, log):
-        process.wait(60)
+        process.wait(BUSY * 20)
         with pytest.raises(UserError, match=expected):
             ui.died(process, log, "Prefect server")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from benchmark.cli import main as cli
-from benchmark.experiments import settings
+from benchmark.experiments import methods, settings
+from benchmark.report import kept as format_
 from benchmark.report.tables import collect
 from benchmark.report.tables.model import Results
 from benchmark.report.tables.render import rendered
@@ -51,6 +53,7 @@ ROWS = {
 """Folder -> (table, data, method, metric, value)."""
 
 
+@cache
 def kept(name: str) -> Results:
     return collect(settings.load(), "sample", [REPORTED / name])
 
@@ -72,8 +75,6 @@ def test_its_rows_come_out(name: str) -> None:
 
 
 def test_every_kept_run_stands_in_a_row() -> None:
-    from benchmark.report import kept as format_
-
     for name in ROWS:
         results = kept(name)
         of_rows = {run.record["lists_sha256"] for run in results.runs.values()}
@@ -83,9 +84,6 @@ def test_every_kept_run_stands_in_a_row() -> None:
 
 def test_kept_parameters_have_the_names_of_today() -> None:
     """A parameter that was renamed is renamed in the records (``original`` keeps the old one), else rows are stale."""
-    from benchmark.experiments import methods
-    from benchmark.report import kept as format_
-
     for name in ROWS:
         for run in (record["run"] for record in format_.read(REPORTED / name) if record["kind"] == "run"):
             known = methods.find(run["kind"], run.get("base") or run["method"]).model_fields

@@ -123,10 +123,12 @@ def test_a_row_is_run_again(sample, tmp_path, monkeypatch, capsys) -> None:
     assert "from 1 to 1" in capsys.readouterr().err
 
 
-def test_one_table_as_it_goes_into_a_paper(capsys) -> None:
-    assert cli.main(["tables", "--results", str(KEPT), "--table", "small", "--format", "tex", "--spread", "none"]) == 0
+@pytest.mark.parametrize(("arguments", "floats"), [(["--spread", "none"], 1), ([], 5)])
+def test_one_table_as_it_goes_into_a_paper(capsys, arguments: list[str], floats: int) -> None:
+    """In a column: values alone fit into one float; with the spread over seeds it goes on in others."""
+    assert cli.main(["tables", "--results", str(KEPT), "--table", "small", "--format", "tex", *arguments]) == 0
     out = capsys.readouterr().out
-    assert out.count(r"\begin{table}") == out.count(r"\end{table}") == 1
+    assert out.count(r"\begin{table}") == out.count(r"\end{table}") == floats
     assert r"\label{tab:small}" in out
     assert "VSTAN" in out
 
