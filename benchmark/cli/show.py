@@ -123,8 +123,10 @@ def show_plan(result: Result) -> None:
     from benchmark.speed import plan
 
     def cells(row: Result) -> list[Any]:
+        if "examples" not in row:  # its size is not known yet
+            return ["?"] * 4
         numbers = (f"{row['cpu_hours']:,.2f}", f"{row['memory_gb']:.1f}", f"{row['disk_mb']:,.0f}")
-        return [f"{row['examples']:,.0f}", *numbers] if "examples" in row else ["?"] * 4
+        return [f"{row['examples']:,.0f}", *numbers]
 
     head = ["training examples", "processor hours", "GB of memory", "MB of lists"]
     grid(["data", "method", *head], ([row["data"], row["method"], *cells(row)] for row in result["cells"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmark.cli import show
 from benchmark.data.load import load_split
 from benchmark.experiments import settings
 from benchmark.speed import plan
@@ -46,3 +47,12 @@ def test_the_paper_profile_before_anything_is_here(tmp_path, monkeypatch) -> Non
     (tmp_path / "raw/nowp").mkdir(parents=True)
     (tmp_path / "raw/nowp/nowplaying.csv").touch()
     assert "nowplaying.csv" not in {one["file"] for one in plan.by_hand(settings.load(), "paper")}
+
+
+def test_cells_of_data_that_are_not_prepared_are_shown_without_numbers(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("EMDE_DATA", str(tmp_path))
+    monkeypatch.setattr(plan, "project_root", lambda: tmp_path)
+    show.show_plan(plan.plan(settings.load(), "sample", calibrate=False))
+    out = capsys.readouterr().out
+    assert "?" in out
+    assert "not counted, their sizes are known once they are prepared: sample-ratings, sample-sessions" in out
