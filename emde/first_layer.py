@@ -9,7 +9,7 @@ the first batch, and stored with the weights: rows of one model must not depend 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,14 +19,25 @@ from torch import nn
 
 from contracts import for_chunks
 
-TILE = 1024
+TILE = 2048
 """Columns summed at once: what a tile of a batch needs stays in the cache."""
 SPARSE_BELOW = {torch.float32: 0.15, torch.bfloat16: 0.035}
 """Share of cells in use below which the sparse product is the faster one, by the type of the dense one (measured)."""
 
 
+class Pending(NamedTuple):
+    """The factors of a gradient x^T dy that nobody has multiplied yet: x^T [inputs, B], dy [B, outputs], float32."""
+
+    x: sp.csr_matrix
+    dy: np.ndarray
+
+
 class SketchLinear(nn.Module):
-    """y = x W + b for sketches x [B, inputs]; W is stored [inputs, outputs], one row per cell of the sketch."""
+    """y = x W + b for sketches x [B, inputs]; W is stored [inputs, outputs], one row per cell of the sketch.
+
+    delayed  the backward pass of a sparse product leaves ``pending`` instead of a gradient; whoever sets it (the
+             optimiser, ``emde.adam``) takes that before the next one
+    """
 
     sparse: torch.Tensor
 
@@ -37,6 +48,8 @@ class SketchLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=rng))
         self.register_buffer("sparse", torch.tensor(-1, dtype=torch.int8))
         self.gradient: torch.Tensor | None = None
+        self.delayed = False
+        self.pending: Pending | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.device.type == "cpu" and self._prefers_sparse(x):
@@ -68,10 +81,15 @@ class SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[None, None, None]:
         layer, weight = ctx.layer, ctx.layer.weight
+        pending = Pending(sp.csr_matrix(ctx.x.T), dy.contiguous().numpy())
+        if layer.delayed:
+            assert layer.pending is None, "one backward pass per step"
+            layer.pending = pending
+            return None, None, None
         # a gradient of this size in fresh memory every step costs more page faults than arithmetic
         if layer.gradient is None or layer.gradient is weight.grad:
             layer.gradient = torch.empty_like(weight)
-        weighted_sums(sp.csr_matrix(ctx.x.T), dy.contiguous().numpy(), layer.gradient.numpy())
+        weighted_sums(*pending, layer.gradient.numpy())
         weight.grad = layer.gradient if weight.grad is None else weight.grad + layer.gradient
         return None, None, None
 
@@ -98,7 +116,20 @@ def _sum(indptr, indices, data, rows, out, start, stop):
         for i in range(start, stop):
             total = out[i, left:right]
             total[:] = 0
-            for p in range(indptr[i], indptr[i + 1]):
-                weight, row = data[p], rows[indices[p], left:right]
-                for j in range(len(total)):
-                    total[j] += weight * row[j]
+            add_rows(indices[indptr[i] : indptr[i + 1]], data[indptr[i] : indptr[i + 1]], rows, left, right, total)
+
+
+@numba.njit(nogil=True, inline="always")
+def add_rows(indices, weights, rows, left, right, total):
+    """total += weights @ rows[indices, left:right], one after the other; four are read at once, which hides waiting."""
+    fours = len(indices) - len(indices) % 4
+    for p in range(0, fours, 4):
+        w0, w1, w2, w3 = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
+        r0, r1 = rows[indices[p], left:right], rows[indices[p + 1], left:right]
+        r2, r3 = rows[indices[p + 2], left:right], rows[indices[p + 3], left:right]
+        for j in range(len(total)):
+            total[j] = (((total[j] + w0 * r0[j]) + w1 * r1[j]) + w2 * r2[j]) + w3 * r3[j]
+    for p in range(fours, len(indices)):
+        w, r = weights[p], rows[indices[p], left:right]
+        for j in range(len(total)):
+            total[j] += w * r[j]

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from contracts import RANDOM, Checkpoint, EpochLearner, Interactions, Recommender, Sessions, Source
 from contracts.runtime.device import ADAM_BYTES, Device, DType, pick_device, precision, require_memory, send
-from contracts.runtime.training import Row, Schedule, Trainer, adam
+from contracts.runtime.training import Row, Schedule, Trainer
+from emde.adam import sketch_adam
 from emde.coders import CoderName, Coding
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.meter import Meter
@@ -163,7 +164,7 @@ class SketchModel(Coded, EpochLearner):
         self._network, self._lookup = network, None
         batches = Batches(n_examples, self.batch_size, batch_loss, draws.order, draws.noise, self.dtype, network.device)
         trainer = Trainer(
-            type(self).__name__, network, adam(network, self.lr, self.weight_decay, decoupled=True), batches.losses,
+            type(self).__name__, network, sketch_adam(network, self.lr, self.weight_decay), batches.losses,
             Schedule(self.epochs, self.lr, self.gamma, patience=self.patience),
             validate=validate if self.validation else None, after_epoch=self._after_epoch,
             note=Meter(network, self.dtype).note, source=batches,

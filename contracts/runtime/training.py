@@ -13,6 +13,7 @@ from torch import nn
 
 from contracts.finite import require_finite
 from contracts.runtime.checkpoint import Checkpoint
+from contracts.runtime.memory import freed_memory_kept
 from contracts.runtime.progress import Bar, progress
 
 log = logging.getLogger("emde")
@@ -111,7 +112,7 @@ class Trainer:
         """
         if saved is not None:
             self._load(saved)
-        with progress(f"train {self.name}", self.schedule.epochs * examples) as advance:
+        with freed_memory_kept(), progress(f"train {self.name}", self.schedule.epochs * examples) as advance:
             advance(len(self.history) * examples + self.examples)
             while len(self.history) < self.schedule.epochs and not self._stalled():
                 for epoch_ended in self._epoch(len(self.history) + 1, advance):
