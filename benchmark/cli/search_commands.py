@@ -72,11 +72,11 @@ def run_ablation(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.data.root import project_root
     from benchmark.experiments import settings
     from benchmark.experiments.ablations.ablate import ablate
-    from benchmark.experiments.profiles import ABLATIONS, costs_of
+    from benchmark.experiments.profiles import ABLATIONS, ablation_files, costs_of
 
     out, costs = args.out or project_root() / ABLATIONS, args.costs
     if args.out is None and costs is None:  # the place of DVC's stage: by hand it is to hold the same
-        costs = project_root() / costs_of(f"{ABLATIONS}/{args.data}/{args.cell}.json")
+        costs = project_root() / costs_of(ablation_files(args.data, args.cell)[0])
     return ablate(settings.load(), args.data, args.cell, out, costs)
 
 

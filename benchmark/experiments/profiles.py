@@ -16,7 +16,7 @@ from pydantic import Field
 
 from benchmark.data import registry
 from benchmark.data.root import project_root
-from benchmark.experiments.ablations.grid import AblationChoice
+from benchmark.experiments.ablations.grid import AblationChoice, cell_files
 from benchmark.experiments.methods import Kind
 from contracts.strict import Strict
 
@@ -153,6 +153,11 @@ def costs_of(path: str) -> str:
 def density_file(data: str) -> str:
     """Where the density results of a vector set lie, relative to the project."""
     return f"{GENERATED}/density/{data}.json"
+
+
+def ablation_files(data: str, cell: str) -> list[str]:
+    """What ``emde ablate`` leaves of a cell, results and sums per session, relative to the project."""
+    return [str(path) for path in cell_files(Path(ABLATIONS), data, cell)]
 
 
 def compared_folder(profile: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from benchmark.data import registry
 from benchmark.experiments import headline, methods, profiles
 from benchmark.experiments.methods import Kind
-from benchmark.experiments.profiles import GENERATED
+from benchmark.experiments.profiles import GENERATED, ablation_files
 from benchmark.experiments.settings import ABLATIONS, PARAMS, Settings
 from benchmark.pipelines.code_paths import code
-from benchmark.pipelines.stages import COMMAND, REGISTRY, Entry, Keys, ablation_files, data_page, keys, name, prepared
+from benchmark.pipelines.stages import COMMAND, REGISTRY, Entry, Keys, data_page, keys, name, prepared
 from benchmark.report.tables.declaration import declarations
 
 PAPER = "results/paper"

@@ -18,8 +18,7 @@ from benchmark.data.registry import FOLDER, Dataset
 from benchmark.experiments import headline, methods, profiles
 from benchmark.experiments.methods import Kind
 from benchmark.experiments.parameters import method_file
-from benchmark.experiments.profiles import ABLATIONS as ABLATION_CELLS
-from benchmark.experiments.profiles import GENERATED, JOIN, Listed
+from benchmark.experiments.profiles import GENERATED, JOIN, Listed, ablation_files
 from benchmark.experiments.settings import ABLATIONS, DENSITY, PARAMS, Settings
 from benchmark.pipelines.code_paths import code
 from contracts import SourceKind, sources
@@ -208,11 +207,6 @@ def ablate(settings: Settings, data: str, cell: str) -> Entry:
         ablation_files(data, cell),
         {PARAMS: ["threads", "seed"], **declared},
     )
-
-
-def ablation_files(data: str, cell: str) -> list[str]:
-    """What ``emde ablate`` leaves of a cell."""
-    return [f"{ABLATION_CELLS}/{data}/{cell}.{kind}" for kind in ("json", "parquet")]
 
 
 def keys(settings: Settings, kind: Kind, row: str, data: str) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ import yaml
 
 from benchmark.data.root import project_root
 from benchmark.experiments import environment, headline, methods
-from benchmark.experiments.profiles import ABLATIONS, DEFAULT, density_file
+from benchmark.experiments.profiles import DEFAULT, ablation_files, density_file
 from benchmark.experiments.settings import PARAMS, Settings, load
 from contracts import UserError
 from contracts.runtime.json import read_json, write_json
@@ -72,7 +72,7 @@ def values(settings: Settings, root: Path) -> Iterator[tuple[str, float | None, 
         for method in settings.density[data].methods:
             yield f"{data}/{method} Pearson", rows[method]["pearson"]["mean"] if method in rows else None, SEEDED
     for data, name in settings.ablation_cells(DEFAULT):
-        path = root / ABLATIONS / data / f"{name}.json"
+        path = root / ablation_files(data, name)[0]
         for decoder, metrics in (read_json(path).get("results", {}) if path.is_file() else {}).items():
             for metric, of_seeds in metrics.items():
                 yield f"{data}/{name}/{decoder} {metric}", sum(of_seeds) / len(of_seeds), SEEDED

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from benchmark.experiments.ablations.grid import BASE, METRICS
+from benchmark.experiments.ablations.grid import BASE, METRICS, cell_files
 from benchmark.experiments.settings import Settings
 from benchmark.protocol.significance import LEVEL, contributions, holm, paired
 from benchmark.report import published
@@ -46,7 +46,7 @@ def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
     cells = settings.ablation_cells(profile)
     if not cells:
         raise UserError(f"profile {profile} declares no ablations")
-    read = {(data, cell): _read(folder / data / f"{cell}.json") for data, cell in cells}
+    read = {(data, cell): _read(cell_files(folder, data, cell)[0]) for data, cell in cells}
     levels: list[Level] = []
     for data in dict.fromkeys(data for data, _ in cells):
         first = len(levels)
@@ -110,7 +110,7 @@ def _differences(folder: Path, data: str, levels: Sequence[Level]) -> None:
 
 def _columns(folder: Path, data: str, cell: str, decoder: str) -> dict[str, np.ndarray]:
     """Metric -> contributions of the sessions, [sessions]."""
-    table = pq.read_table(folder / data / f"{cell}.parquet")
+    table = pq.read_table(cell_files(folder, data, cell)[1])
     points = table["points"].to_numpy()
     one = np.zeros(len(points), np.int64)
     return {name: contributions(table[f"{decoder}:{name}"].to_numpy(), points, one) for name in METRICS}

@@ -23,7 +23,7 @@ from benchmark.data import paths, registry
 from benchmark.data.root import project_root
 from benchmark.experiments.ablations.grid import parameters
 from benchmark.experiments.headline import EVALUATION
-from benchmark.experiments.profiles import ABLATIONS, wanted
+from benchmark.experiments.profiles import ablation_files, wanted
 from benchmark.experiments.settings import Settings
 from benchmark.speed import generate
 from benchmark.speed.harness import first_steps
@@ -258,7 +258,7 @@ def _cells(settings: Settings, profile: str) -> Iterator[_Cell]:
         base, cell = settings.ablations.of(data, name)
         if cell.modalities in base.modalities:
             model = settings.recommender("session", base.method, "", parameters(base, cell), None, "cpu")
-            result = f"{ABLATIONS}/{data}/{name}.json"
+            result = ablation_files(data, name)[0]
             yield _Cell("session", data, f"{ABLATION}{name}", model, base.seeds, result, starts=1, alone=True)
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from benchmark.data.load import SessionSplit, resolve_split
 from benchmark.data.registry import get
 from benchmark.experiments import costs, environment
-from benchmark.experiments.ablations.grid import METRICS, Base, Change, K, parameters
+from benchmark.experiments.ablations.grid import METRICS, Base, Change, K, cell_files, parameters
 from benchmark.experiments.run import load_ranking_split, rank_sessions
 from benchmark.experiments.search.search import VALID, subsample
 from benchmark.protocol.points import points_of
@@ -87,8 +87,9 @@ def ablate(settings: Settings, data: str, cell: str, out: Path, spent: Path | No
             "code": environment.code_version(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-    _write_sums(out / dataset.name / f"{cell}.parquet", points.session, values)
-    write_json(out / dataset.name / f"{cell}.json", costs.write(result, spent))
+    results, sums = cell_files(out, dataset.name, cell)
+    _write_sums(sums, points.session, values)
+    write_json(results, costs.write(result, spent))
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -80,6 +81,11 @@ class Grid(Strict):
                     f"ablations: unknown {what} {name!r}; params/ablations.yaml declares: {', '.join(known)}"
                 )
         return self.base[data], self.cells[cell]
+
+
+def cell_files(folder: Path, data: str, cell: str) -> tuple[Path, Path]:
+    """Where a cell's results (JSON) and its sums per session (Parquet) lie."""
+    return folder / data / f"{cell}.json", folder / data / f"{cell}.parquet"
 
 
 def parameters(base: Base, cell: Change) -> Params:
