@@ -73,15 +73,16 @@ def train(train: Sessions, size: dict[str, Any], steps: int | None) -> tuple[dic
     one, two = (best_of(_first_layer(first, inputs, optimizer, model.lr)) for optimizer in (sketch_adam, adam))
     behind_first = weights - math.prod(first)
     others = best_of(_adam_step(behind_first))[1] * batches
-    fresh = best_of(_products(network, batch, kind))
+    products = best_of(_products(network, batch, kind))[1]
+    fresh = best_of(_gradients(network, kind))[0]
     with freed_memory_kept():
-        products = best_of(_products(network, batch, kind))
+        kept = best_of(_gradients(network, kind))[0]
     return {
         "examples": examples, "weights": weights, "epoch s": wall, "epoch cpu s": cpu,
         "release cpu s": RELEASE_EPOCH, "ratio": RELEASE_EPOCH / cpu,
         "dense products GFLOP": flops, "products ceiling GFLOP/s per cpu s": ceiling,
-        "products alone, share of the ceiling": flops / examples / ceiling / products[1] * batch,
-        "products alone, fresh memory / kept": fresh[0] / products[0],
+        "products alone, share of the ceiling": flops / examples / ceiling / products * batch,
+        "gradients to float32, fresh memory / kept": fresh / kept,
         "share of the epoch: products at the ceiling": flops / ceiling / cpu,
         "share of the epoch: sparse first layer and its Adam": one[1] * batches / cpu,
         "first layer and its Adam, two passes / one": two[0] / one[0],
@@ -101,6 +102,18 @@ def _products(network: Network, batch: int, kind: torch.dtype) -> Any:
             _ = x @ weight.T, dy @ weight, dy.T @ x
 
     return products
+
+
+def _gradients(network: Network, kind: torch.dtype) -> Any:
+    """The gradients of the dense products' weights, as they come, each in memory of its own."""
+    like = [
+        torch.ones_like(layer.weight, dtype=kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)
+    ]
+
+    def gradients() -> None:
+        _ = [gradient.to(torch.float32, copy=True) for gradient in like]
+
+    return gradients
 
 
 def _adam_step(weights: int) -> Any:
