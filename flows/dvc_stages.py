@@ -38,7 +38,6 @@ from flows.processes import Log, StageError, TimeLimit, environment, live
 
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
-COSTS = re.compile(r" --costs (\S+)")
 PATIENCE = 3600.0  # seconds to wait for DVC commands that do not take our lock
 FEW = 5
 """Stages of one file that DVC is asked about by name; of more, about the file."""
@@ -84,12 +83,6 @@ class Stage:
     def method(self) -> str:
         """The method of the cell (the change of an ablation); empty where the stage has none."""
         return method_of(self.cell)
-
-    @property
-    def costs(self) -> str:
-        """Where it leaves its costs, which are no output; empty where it leaves none."""
-        option = COSTS.search(self.command)
-        return option[1] if option else ""
 
     @property
     def label(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import UserError
-from flows import cluster, dvc_stages, repro
+from flows import bench, cluster, dvc_stages, repro
 from flows.cells import Here
 from flows.dvc_stages import Stage, StageError
 from tests.flows.conftest import BUSY, METHOD, SLEEPS, TABLES, dvc, living, python, until
@@ -134,23 +134,6 @@ def test_a_killed_parallel_run_goes_on_where_it_was(ready: Path):
     assert sorted((ready / "ran").read_text().split()) == ["ar", "pop", "pop"]
 
 
-def test_results_that_travel_land_whole_and_nowhere_else(project: Path, tmp_path: Path):
-    there = tmp_path / "there"
-    (there / "runs/pop").mkdir(parents=True)
-    (there / "runs/pop/ranks").write_text("1")
-    (project / "runs/pop").mkdir(parents=True)
-    (project / "runs/pop/old").write_text("0")
-    for folder, name in ((there, "0-new.json"), (project, "0-old.json")):
-        (folder / "costs/pop").mkdir(parents=True)
-        (folder / "costs/pop" / name).write_text("{}")
-    cell = Stage("dvc.yaml", NAMES[0], "run --out runs/pop --costs costs/pop", ("runs/pop",))
-    packed = cluster.pack([*cell.outs, *cluster.spent(cell, there)], there)
-    cluster.unpack(packed, cell.outs, project, beside=cell.costs)
-    assert [path.name for path in (project / "runs/pop").iterdir()] == ["ranks"]
-    assert sorted(path.name for path in (project / "costs/pop").iterdir()) == ["0-new.json", "0-old.json"]
-    assert not list((project / ".cache").glob("unpack*"))
-
-
 def test_no_scheduler_is_one_line(project: Path, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 1.0)
     with pytest.raises(UserError, match=r"dask: no scheduler answers at tcp://127.0.0.1:1"):
@@ -165,44 +148,43 @@ def test_methods_with_a_device_ask_for_a_gpu():
 
 @pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_and_logs_as_it_goes(ready: Path, capsys, tmp_path_factory):
-    """Two workers: one in our folder, one in a copy of it with other data: what it reads and makes must travel."""
-    (ready / "method.sh").write_text(MEETS.replace("started", f"{ready}/met"))
-    away = tmp_path_factory.mktemp("away")
-    subprocess.run(["cp", "-r", f"{ready}/.", str(away)], check=True)
-    (away / "prepared/sample-sessions").write_text("other data")
-    address_file = away / "scheduler.json"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard",
-             "--scheduler-file", str(address_file)], cwd=away,
-        )
-    ]  # fmt: skip
-    try:
-        until(address_file.exists, 30, "the scheduler to listen")
-        address = json.loads(address_file.read_text())["address"]
-        started += [
-            subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard",
-                 "--local-directory", str(folder / ".cache/dask")], cwd=folder,
-            )
-            for folder in (ready, away)
-        ]  # fmt: skip
-        from distributed import Client
+    """Two workers in our folder; a third in a copy of it is refused: what it made would stay there."""
+    from distributed import Client
 
-        with Client(address) as client:
-            client.wait_for_workers(2, timeout=60)
+    (ready / "method.sh").write_text(MEETS)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    away = elsewhere / "project"
+    subprocess.run(["cp", "-r", str(ready), str(away)], check=True)
+    with bench.dask(ready, 2) as address:
         assert repro.main(["--dask", address]) == 0
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(BUSY * 20)
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard"]
+        third = subprocess.Popen([*worker, "--local-directory", str(elsewhere / "dask")], cwd=away)
+        try:
+            with Client(address) as client:
+                client.wait_for_workers(3, timeout=60)
+            with pytest.raises(UserError, match=r"dask: tcp://\S+: expected to run in the project's folder"):
+                cluster.Dask(address)
+        finally:
+            third.terminate()
+            third.wait(BUSY * 20)
     assert "repro: run sample-sessions / pop" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in (ready / "runs").iterdir()} == {
         "pop": "ranked by pop\n", "ar": "ranked by ar\n",
     }  # fmt: skip
-    assert (away / "prepared/sample-sessions").read_text() == "sample-sessions\n"
     assert json.loads(dvc("status", "--json", "dvc.yaml")) == {}
+
+
+@pytest.mark.slow
+def test_a_worker_that_came_later_elsewhere_runs_nothing(ready: Path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as local:
+        crew = cluster.Dask(local.scheduler_address)
+        crew._token.unlink()  # as if the worker's folder were another
+        with pytest.raises(StageError, match="expected to run in the project's folder"):
+            crew.run(two()[0], lambda line: None)
+        crew.close()
+    assert not (ready / "runs").exists()
 
 
 @pytest.mark.slow
