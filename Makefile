@@ -19,7 +19,7 @@ RENEW ?=
 PYTEST ?=
 SITE ?= results/generated/site
 # of two settings with one name the later folder's counts
-KEPT ?= ablations density claims movielens-1m session-rivals neural-rivals release small plus public paper-settings
+KEPT ?= ablations density claims movielens-1m session-baselines neural-baselines release small plus public paper-settings
 REHEARSAL ?= .cache/rehearsal
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -77,7 +77,7 @@ bench: setup  ## measure speed against this machine's own ceilings
 	@python -m benchmark.speed
 	@python -m flows.bench
 
-gpu: setup  ## measure on a GPU: tests, EMDE, rivals, top-k, the training step (TINY=1: in minutes, on a CPU too)
+gpu: setup  ## measure on a GPU: tests, EMDE, baselines, top-k, the training step (TINY=1: in minutes, on a CPU too)
 	@python -m benchmark.speed.gpu results/generated/gpu $(if $(TINY),--tiny)
 
 performance: setup  ## write docs/performance.md from the newest kept report

@@ -18,7 +18,7 @@ ROWS = {
     "ar": "AR", "sr": "SR", "s-knn": "S-KNN", "vs-knn": "VS-KNN", "vstan": "VSTAN", "gru4rec": "GRU4Rec",
     "gce-gnn": "GCE-GNN", "emde": "EMDE, paper's settings", "emde-searched": "EMDE, searched settings",
 }  # fmt: skip
-frame = results(kept=["small", "neural-rivals", "rsc15-emde", "paper-settings"])
+frame = results(kept=["small", "neural-baselines", "rsc15-emde", "paper-settings"])
 chosen = frame[(frame.data == "rsc15-100k") & (frame.split == "published") & (frame.metric == "MRR@20")]
 values = chosen.groupby("row")[["value", "low", "high"]].mean().reindex(list(ROWS)).dropna().sort_values("value")
 print(values.round(4).to_string())

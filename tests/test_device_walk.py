@@ -111,7 +111,7 @@ def test_every_method_that_takes_a_device_is_walked() -> None:
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_neural_rivals(name: str) -> None:
+def test_neural_baselines(name: str) -> None:
     model = methods.find("session", name).create(SMALL | {"validation": 0.0}, name)
     assert of_a_step(lambda: model.fit(sessions())) == STEPS[name]
     assert of_a_batch(lambda: model.recommend(sessions(1, 10), 5)) == READ[name] | LISTS

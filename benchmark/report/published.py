@@ -40,7 +40,7 @@ DATA = {
     "rsc15": "rsc15", "aotm": "aotm", "GloVe": "glove-50d-5k", "MNIST": "mnist",
 }  # fmt: skip
 PUBLISHERS = ("paper", "session-rec", "framework")
-"""Origins whose parameters are known: the paper's rivals have session-rec's and the framework's."""
+"""Origins whose parameters are known: the paper's baselines have session-rec's and the framework's."""
 SESSION_REC = {"HitRate": "HR", "Precision": "P", "Recall": "R", "COV": "Coverage", "POP": "Popularity"}
 FORMS = {"min den": "min", "truncated": "trunc"}
 """Published spellings of metrics."""

@@ -61,7 +61,7 @@ TARGETS = (
     ("RSC15 shape: under 120 s per slice", "emde run --data rsc15 --split all --method emde"),
     ("evaluation: over 100,000 points/s with 30,000 items", "emde run --data rsc15 --split all --method emde"),
     ("EASE on 20,000 items: under 3 s", "emde run --data ml20m --method ease"),
-    ("neural rivals at their published settings", "python -m benchmark.speed neural-rivals"),
+    ("neural baselines at their published settings", "python -m benchmark.speed neural-baselines"),
 )
 """Targets on an H200-class GPU, and the commands that measure them where there is one (seconds in run.json)."""
 

@@ -36,7 +36,7 @@ from contracts.runtime.sources import sources_hash
 CATALOGUES = {"session": (2_000, 20_000), "topk": (500, 1_500)}
 """Items of the two catalogues that rates are measured with."""
 EVENTS, FEW, USERS, QUERIES, STEPS = 8_000, 1_500, 1_200, 60, 2
-"""Generated events (few for neural rivals, which pass over all), users, ranked points, counted steps of EMDE's."""
+"""Generated events (few for neural baselines, which pass over all), users, ranked points, counted steps of EMDE's."""
 CODED = 20_000
 """Events of the train whose item graph is coded."""
 SETTLED = 1.75

@@ -99,7 +99,7 @@ SECTIONS = {
         sessions.beside_session_rec, rows("method", "fit s", "cpu s", "points/s", "session-rec cpu s", "ratio")
     ),
     "emde": Section(release_run.report, parts),
-    "neural-rivals": Section(
+    "neural-baselines": Section(
         sessions.neural, rows("method", "device", "epoch cpu s", "events/s", "x gru4rec", "authors' cpu s")
     ),
     "scaling": Section(scaling.report, growth),

@@ -176,7 +176,7 @@ class Evidence:
         """The kept runs of a row: on all of train, else on the largest part of it; None where there are none.
 
         Runs with the settings asked for. Of a method that is no EMDE, where there are none, the one setting that is
-        kept on all of train. A neural rival that saw a part of train is no row.
+        kept on all of train. A neural baseline that saw a part of train is no row.
         """
         key = f"{data} {wanted.method} {wanted.settings} {splits}"
         if key not in self._rows:

@@ -35,10 +35,10 @@ DATA = (
 SEEDS = 3
 PLUS = ("rsc15-100k", "retailrocket-dhcn", "30music-10pct", "diginetica-srgnn")
 """Data with a setting of emde-plus."""
-RIVALS = ("gru4rec", "narm", "stamp", "sasrec", "nextitnet", "sr-gnn", "gce-gnn", "tagnn")
-RIVAL_DATA = ("yoochoose-1-64", "diginetica-srgnn")
-RIVAL_SEEDS = 2
-TINY_RIVAL: dict[str, Any] = {"epochs": 1, "validation": 0.0}
+BASELINES = ("gru4rec", "narm", "stamp", "sasrec", "nextitnet", "sr-gnn", "gce-gnn", "tagnn")
+BASELINE_DATA = ("yoochoose-1-64", "diginetica-srgnn")
+BASELINE_SEEDS = 2
+TINY_BASELINE: dict[str, Any] = {"epochs": 1, "validation": 0.0}
 TINY_EMDE: dict[str, Any] = {"epochs": 1, "hidden": 32, "n": 3}
 TINY_SESSIONS = 300
 """Train sessions; tests stay whole, so the smallest data are taken."""
@@ -84,9 +84,9 @@ def emde(out: Path, tiny: bool) -> int:
     return _runs(out, tiny, _emde_cells(tiny))
 
 
-def rivals(out: Path, tiny: bool) -> int:
-    """The full rows of neural rivals that ``results/reported`` lacks."""
-    return _runs(out, tiny, _rival_cells(tiny))
+def baselines(out: Path, tiny: bool) -> int:
+    """The full rows of neural baselines that ``results/reported`` lacks."""
+    return _runs(out, tiny, _baseline_cells(tiny))
 
 
 def topk(out: Path, tiny: bool) -> int:
@@ -125,7 +125,7 @@ def steps(out: Path, tiny: bool) -> int:
 
 
 STEPS: dict[str, Callable[[Path, bool], int]] = {
-    "tests": tests, "emde": emde, "rivals": rivals, "topk": topk, "steps": steps,
+    "tests": tests, "emde": emde, "baselines": baselines, "topk": topk, "steps": steps,
 }  # fmt: skip
 
 
@@ -136,16 +136,16 @@ def _emde_cells(tiny: bool) -> Iterator[tuple[str, str, int]]:
         yield from ((data, "emde-plus", seed) for data in (PLUS[:1] if tiny else PLUS))
 
 
-def _rival_cells(tiny: bool) -> Iterator[tuple[str, str, int]]:
+def _baseline_cells(tiny: bool) -> Iterator[tuple[str, str, int]]:
     known = {
         (record["run"]["data"], record["run"]["method"], record["run"]["seed"])
         for folder in (project_root() / "results/reported").glob("*")
         for record in kept.read(folder)
         if record["kind"] == "run" and not record["run"].get("sessions")
     }
-    wanted = DATA[:1] if tiny else RIVAL_DATA
-    for seed in range(1 if tiny else RIVAL_SEEDS):
-        for method in RIVALS:
+    wanted = DATA[:1] if tiny else BASELINE_DATA
+    for seed in range(1 if tiny else BASELINE_SEEDS):
+        for method in BASELINES:
             yield from ((data, method, seed) for data in wanted if tiny or (data, method, seed) not in known)
 
 
@@ -153,7 +153,7 @@ def _runs(out: Path, tiny: bool, cells: Iterator[tuple[str, str, int]]) -> int:
     """Run cells whose data are here, and keep each at once."""
     settings, faults = load(), Faults()
     for data, method, seed in cells:
-        small = TINY_EMDE if method.startswith("emde") else TINY_RIVAL
+        small = TINY_EMDE if method.startswith("emde") else TINY_BASELINE
         wanted = Asked(data, method, None, small if tiny else {}, seed, "auto", None, TINY_SESSIONS if tiny else None)
         with faults.apart(f"{data} {method} seed {seed}"):
             keep([run(settings, wanted, out / "runs")], NAME, root=out / "kept", why="measured again")

@@ -89,7 +89,7 @@ def test_the_papers_own_value_comes_first() -> None:
     assert any(value.source.startswith("session-rec") for value in found)
 
 
-def test_rivals_that_the_paper_leaves_out() -> None:
+def test_baselines_that_the_paper_leaves_out() -> None:
     assert lookup("retail", SLICES, "stan", "MRR@20")[0].value == pytest.approx(0.3638, abs=1e-4)
     assert lookup("digi", SLICES, "vstan", "MRR@20")[0].value == pytest.approx(0.1837, abs=1e-4)
     srgnn = [value.value for value in lookup("rsc15", SLICES, "sr-gnn", "MRR@20")]

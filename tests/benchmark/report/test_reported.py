@@ -23,7 +23,7 @@ ROWS = {
     "claims": [("movielens-1m", "movielens-1m", "ease", "NDCG@5", 0.1784)],
     "density": [("5", "digits", "emde", "Pearson", 0.950), ("5", "mnist", "emde", "Pearson", 0.722)],
     "movielens-1m": [("movielens-1m", "movielens-1m", "ease", "NDCG@5", 0.1784)],
-    "neural-rivals": [
+    "neural-baselines": [
         ("srgnn-splits", "yoochoose-1-64", "stamp", "HR@20", 0.6880),
         ("small", "rsc15-100k", "sasrec", "MRR@20", 0.3691),
         ("other-session", "30music-10pct", "gce-gnn", "HR@20", 0.4573),
@@ -43,7 +43,7 @@ ROWS = {
     "release": [("small", "rsc15-100k", "emde [decoder=gmean, variant=paper]", "HR@20", 0.6394)],
     "rsc15-emde": [("small", "rsc15-100k", "emde-searched", "HR@20", 0.6852)],
     "search": [("other-session", "rsc15-100k", "emde-searched", "MRR@20", 0.3378)],
-    "session-rivals": [
+    "session-baselines": [
         ("small", "rsc15-100k", "vs-knn", "MRR@20", 0.3614), ("srgnn-splits", "yoochoose-1-64", "sr", "MRR@20", 0.3027),
         ("srgnn-splits", "nowplaying-gcegnn", "ct", "MRR@20", 0.0827),
         ("other-session", "30music-10pct", "sr", "MRR@20", 0.2894),

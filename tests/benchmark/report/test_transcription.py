@@ -88,7 +88,7 @@ def test_known_differences_within_the_paper(paper) -> None:
 
 
 def test_shared_cells_agree_with_the_benchmarks_own_tables(paper) -> None:
-    """Table 1's rivals are session-rec's values to 6e-4, but for the paper's own SR-GNN runs and its NARM on RETAIL."""
+    """Table 1's baselines are session-rec's values to 6e-4, but for the paper's SR-GNN runs and its NARM on RETAIL."""
     names = {"RETAIL": "retailrocket", "RSC15": "rsc15", "DIGI": "diginetica", "NOWP": "nowplaying", "30MU": "30music",
              "AOTM": "aotm"}  # fmt: skip
     spelled = {"VS-KNN": "vsknn", "S-KNN": "sknn", "GRU4Rec": "gru4rec"}

@@ -88,7 +88,7 @@ def test_session_methods(sample: Path) -> None:
 
 def test_neural(sample: Path, monkeypatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    gru4rec, stamp = measured("neural-rivals", data=SAMPLE, methods=["gru4rec", "stamp"])
+    gru4rec, stamp = measured("neural-baselines", data=SAMPLE, methods=["gru4rec", "stamp"])
     assert (gru4rec["method"], stamp["method"]) == ("gru4rec", "stamp")
     assert gru4rec["x gru4rec"] == 1
     for row in (gru4rec, stamp):

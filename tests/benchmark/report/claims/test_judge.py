@@ -91,7 +91,7 @@ def test_only_params_yamls_settings_are_emde(folder: Folder) -> None:
     assert found.first == "emde [hidden=7]"
 
 
-def test_a_rivals_only_setting_is_its_row(folder: Folder) -> None:
+def test_a_baselines_only_setting_is_its_row(folder: Folder) -> None:
     folder.run("emde", 0.35, seed=0, draw=1)
     folder.run("sr", 0.30, draw=2, steps=3)
     assert folder.judged(rows()).verdict is Judgement.HOLDS
@@ -99,7 +99,7 @@ def test_a_rivals_only_setting_is_its_row(folder: Folder) -> None:
     assert folder.judged(rows()).verdict is Judgement.NOT_RUN  # which of the two?
 
 
-def test_a_neural_rival_of_a_part_of_train_enters_no_claim(folder: Folder) -> None:
+def test_a_neural_baseline_of_a_part_of_train_enters_no_claim(folder: Folder) -> None:
     data = "yoochoose-1-64"
     folder.run("emde", 0.35, data=data, seed=0, draw=1)
     folder.run("tagnn", 0.20, data=data, seed=0, sessions=100, draw=2)
