@@ -3,7 +3,7 @@
 python -m benchmark.speed [SECTION ...] [--repeats N] [--set NAME=VALUE ...]
 
 The report goes to results/generated/bench/<time>.json and is written anew after every section. Each section is measured
-N times (2): the report keeps every figure's best value and its spread, which ``benchmark.speed.compare`` judges by.
+N times (2): the report keeps the best of every measurement and its spread, by which ``benchmark.speed.compare`` judges.
 A section that fails is named in the report and ends the command with status 1; the others are measured all the same.
 Nothing here decides a test: timings belong in a report.
 """
@@ -36,7 +36,7 @@ log = logging.getLogger("emde")
 
 
 def measure(section: str, repeats: int, sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """A section's results: the best of some repeats, the spread of each figure, and how busy the machine was."""
+    """A section's results: the best of some repeats, the spread of each measurement, and how busy the machine was."""
     load, began = os.getloadavg()[0], time.perf_counter()
     results = [SECTIONS[section].measure(**sizes) for _ in range(repeats)]
     return {

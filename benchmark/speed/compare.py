@@ -2,9 +2,9 @@
 
 python -m benchmark.speed.compare OLD NEW [--all]
 
-A figure regressed where it is worse by more than its tolerance: FACTOR times the largest of its own spread in either
-report (the spread of two or three repeats says little) and the 90th percentile of its section's spreads. Figures that
-were measured once are listed as not judged. Exit status: 0, 1 where something regressed, 2 for reports that cannot be
+A measurement regressed where it is worse by more than its tolerance: FACTOR times the largest of its spread in either
+report (that of two or three repeats says little) and the 90th percentile of its section's spreads. What was
+measured once is listed as not judged. Exit status: 0, 1 where something regressed, 2 for reports that cannot be
 compared.
 """
 
@@ -20,18 +20,18 @@ from typing import Any
 import numpy as np
 
 from benchmark.report.console import grid, line
-from benchmark.speed.values import better, figures
+from benchmark.speed.values import better, measurements
 from contracts import UserError
 from contracts.runtime.json import read_json
 
 FACTOR = 2.0
 SAME = ("processor", "cores", "threads")
-"""What two reports must agree in: other machines have other figures."""
+"""What two reports must agree in: other machines have other measurements."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure in two reports; ``worse`` is how much, relative to the better one (below 0: it improved)."""
+    """One measurement in two reports; ``worse`` is how much, relative to the better one (below 0: it improved)."""
 
     section: str
     name: str
@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def compare(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    """Every figure with a better side that both reports hold, the worst change first.
+    """Every measurement with a better side that both reports hold, the worst change first.
 
     Raises UserError where the machines or the threads differ, or no section is in both.
     """
@@ -77,7 +77,7 @@ def compare(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
 
 
 def _section(section: str, old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    before, now = dict(figures(old["results"])), dict(figures(new["results"]))
+    before, now = dict(measurements(old["results"])), dict(measurements(new["results"]))
     both = [*old["spread"].values(), *new["spread"].values()]
     typical = float(np.quantile(both, 0.9)) if both else 0.0
     changes = []
@@ -101,10 +101,10 @@ def show(changes: Sequence[Change], everything: bool) -> None:
         for c in listed
     ]  # fmt: skip
     if rows:
-        grid(["section", "figure", "old", "new", "worse by", "tolerance", "verdict"], rows)
+        grid(["section", "measurement", "old", "new", "worse by", "tolerance", "verdict"], rows)
     counts = {verdict: sum(c.verdict == verdict for c in changes)
               for verdict in ("regressed", "improved", "noise", "not judged")}  # fmt: skip
-    line(f"{len(changes)} figures: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    line(f"{len(changes)} measurements: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -112,7 +112,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark.speed.compare", description=compare.__doc__)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--all", action="store_true", help="list every figure, not only what changed")
+    parser.add_argument("--all", action="store_true", help="list every measurement, not only what changed")
     args = parser.parse_args(words)
     try:
         changes = compare(read(args.old), read(args.new))

@@ -1,6 +1,6 @@
 """Write kept benchmark reports into docs/performance.md: ``python -m benchmark.speed.page [REPORT] [--curves DIR]``.
 
-Between ``<!-- figures: NAME -->`` and ``<!-- end -->`` stands what that section of ``SECTIONS`` makes of its results,
+Between ``<!-- measured: NAME -->`` and ``<!-- end -->`` stands what that section of ``SECTIONS`` makes of its results,
 by default of the newest report under results/reported/bench that has it; every table names its report. The text around
 is written by hand. Curves go to docs/performance/scaling.png; --curves writes them to a folder (PDF, PNG, CSV).
 """
@@ -28,7 +28,7 @@ from contracts import UserError
 from contracts.runtime.files import write_whole
 
 PAGE, CURVES, KEPT = "docs/performance.md", "docs/performance/scaling.png", "results/reported/bench"
-BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Report = Mapping[str, Any]
 
 
@@ -42,7 +42,7 @@ def kept(root: Path) -> Mapping[str, Report]:
 
 
 def machine(reports: Mapping[str, Report]) -> str:
-    """What the figures were measured on, report by report."""
+    """What was measured on what machine, report by report."""
     return "\n".join(
         f"* `{KEPT}`, {name}, code {report['code'][:12]}: {report['machine']['processor']}, "
         f"{report['machine']['cores']} cores, {report['threads']} threads, {report['machine']['system']}, torch "
@@ -67,7 +67,7 @@ def block(section: str, reports: Mapping[str, Report]) -> str:
     how = f"Section `{section}` of {name}: best of {measured['repeats']}, load before {measured['load before']}"
     spread = sorted(measured["spread"].values())
     if spread:
-        how += f", median spread of its figures {spread[len(spread) // 2]:.1%}"
+        how += f", median spread of its measurements {spread[len(spread) // 2]:.1%}"
     return f"{SECTIONS[section].page(measured['results'])}\n\n{how}."
 
 

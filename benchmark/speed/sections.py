@@ -49,7 +49,9 @@ def rows(*columns: str) -> Callable[[Any], str]:
 
 def pairs(results: Mapping[str, Any]) -> str:
     """Names and values."""
-    return table(["figure", "value"], ((name, value) for name, value in results.items() if not isinstance(value, list)))
+    return table(
+        ["measurement", "value"], ((name, value) for name, value in results.items() if not isinstance(value, list))
+    )
 
 
 def parts(results: Mapping[str, Any]) -> str:

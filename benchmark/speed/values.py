@@ -1,6 +1,6 @@
-"""The figures of a benchmark's nested results: their names, which way is better, the best of repeats and its spread.
+"""Measurements, a benchmark's nested results: their names, which way is better, the best of repeats and its spread.
 
-A section's results are dicts and lists of numbers and words. A figure's name is the path to it, where an element of a
+A section's results are dicts and lists of numbers and words. A measurement's name is its path, where an element of a
 list is named by its words and by what it was measured at (``scale/[vs-knn]/fit s``).
 """
 
@@ -17,12 +17,12 @@ LOWER = re.compile(r"(^|\s)(m?s|[MG]B)($|/|\s\()")
 
 
 def better(name: str) -> int:
-    """1 where a larger figure of that name is the better one (a rate), -1 a smaller one (time, memory), 0 neither."""
+    """1 where a larger value of that name is the better one (a rate), -1 a smaller one (time, memory), 0 neither."""
     leaf = name.rsplit(" > ", 1)[-1]
     return 1 if HIGHER.search(leaf) else -1 if LOWER.search(leaf) else 0
 
 
-def figures(results: Any, path: str = "") -> Iterator[tuple[str, float]]:
+def measurements(results: Any, path: str = "") -> Iterator[tuple[str, float]]:
     """(name, value) of every number in nested results, truth values left out."""
     inner: list[tuple[str, Any]] = []
     if isinstance(results, dict):
@@ -30,7 +30,7 @@ def figures(results: Any, path: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(results, list):
         inner = [(f"[{element_name(value, index)}]", value) for index, value in enumerate(results)]
     for name, value in inner:
-        yield from figures(value, f"{path} > {name}" if path else name)
+        yield from measurements(value, f"{path} > {name}" if path else name)
     if isinstance(results, int | float) and not isinstance(results, bool):
         yield path, float(results)
 
@@ -44,8 +44,8 @@ def element_name(element: Any, index: int) -> str:
 
 
 def spreads(repeats: Sequence[Any]) -> dict[str, float]:
-    """(worst - best) / best of every figure that has a better side, over repeats of the same work."""
-    flat = [dict(figures(results)) for results in repeats]
+    """(worst - best) / best of every measurement that has a better side, over repeats of the same work."""
+    flat = [dict(measurements(results)) for results in repeats]
     out = {}
     for name in flat[0]:
         values = [one[name] for one in flat if one.get(name, 0) > 0]
@@ -55,7 +55,7 @@ def spreads(repeats: Sequence[Any]) -> dict[str, float]:
 
 
 def best(repeats: Sequence[Any], name: str = "") -> Any:
-    """One of the nested results, each figure the best of all repeats; what has no better side is the first one's."""
+    """One of the nested results, each value the best of all repeats; what has no better side is the first one's."""
     first = repeats[0]
     if isinstance(first, dict):
         return {key: best([one[key] for one in repeats if key in one], key) for key in first}

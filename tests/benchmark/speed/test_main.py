@@ -14,7 +14,7 @@ import pytest
 from benchmark.speed import __main__ as bench
 from benchmark.speed import compare
 from benchmark.speed.sections import Section
-from benchmark.speed.values import best, better, figures, spreads
+from benchmark.speed.values import best, better, measurements, spreads
 
 MACHINE = {"machine": {"processor": "abacus", "cores": 2}, "threads": 2}
 
@@ -37,7 +37,7 @@ def test_best_of_repeats_and_spread() -> None:
     kept = best([first, second])
     assert kept == {"rows": [{"method": "ar", "fit s": 2.0, "points/s": 11.0, "items": 5, "note": None}],
                     "peak MB": 100.0}  # fmt: skip
-    assert dict(figures(kept)) == {
+    assert dict(measurements(kept)) == {
         "rows > [ar] > fit s": 2.0, "rows > [ar] > points/s": 11.0, "rows > [ar] > items": 5.0, "peak MB": 100.0,
     }  # fmt: skip
     assert spreads([first, second]) == {"rows > [ar] > fit s": 0.5, "rows > [ar] > points/s": 0.1, "peak MB": 0.0}
@@ -92,7 +92,7 @@ def test_exit_status(tmp_path: Path, capsys) -> None:
     files[4].write_text("{}")
     old, same, slow, other_machine, broken = map(str, files)
     assert compare.main([old, same]) == 0
-    assert "40 figures: 0 regressed" in capsys.readouterr().out
+    assert "40 measurements: 0 regressed" in capsys.readouterr().out
     assert compare.main([old, slow]) == 1
     out = capsys.readouterr().out
     assert "rows > [39] > fit s" in out

@@ -1,4 +1,4 @@
-"""benchmark.speed.page: every figure on the page comes from the report, and the committed page from the kept ones."""
+"""benchmark.speed.page: every measurement on the page is the report's, and the committed page the kept reports'."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def kept_reports(folder: Path, *reports: dict[str, Any]) -> None:
 
 def test_blocks_are_filled_and_the_text_stays(tmp_path: Path) -> None:
     names = ("machine", "ceilings", "scaling", "emde", "data")
-    text = "# Page\n\nby hand\n\n" + "".join(f"<!-- figures: {name} -->\nold\n<!-- end -->\n" for name in names)
+    text = "# Page\n\nby hand\n\n" + "".join(f"<!-- measured: {name} -->\nold\n<!-- end -->\n" for name in names)
     root = made_up(tmp_path, text)
     page, curves = pages.write(root, pages.kept(root))
     found = page.read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_blocks_are_filled_and_the_text_stays(tmp_path: Path) -> None:
     assert "`results/reported/bench`, 2026-01-02T03:04:05+00:00, code" in found, "the newest report that has sections"
     assert "Section `ceilings` of 2026-01-02T03:04:05+00:00:" in found
     assert "| bf16 product GFLOP/s | 192 |" in found
-    assert "best of 2, load before 0.5, median spread of its figures 3.1%" in found
+    assert "best of 2, load before 0.5, median spread of its measurements 3.1%" in found
     assert "| emde | catalogue, items | 200,000,000 | – |" in found
     assert "Not measured (UserError: rsc15-100k is not prepared)" in found
     assert "Not measured (it was not asked for)" in found
@@ -78,7 +78,7 @@ def test_blocks_are_filled_and_the_text_stays(tmp_path: Path) -> None:
 
 def test_unknown_blocks_and_missing_reports_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nonsense"):
-        pages.rendered("<!-- figures: nonsense -->\n<!-- end -->", {"x.json": REPORT})
+        pages.rendered("<!-- measured: nonsense -->\n<!-- end -->", {"x.json": REPORT})
     with pytest.raises(UserError, match="found none"):
         pages.kept(tmp_path)
 
