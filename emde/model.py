@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 from torch.nn import functional as F
 
 from contracts import RANDOM, Checkpoint, EpochLearner, Interactions, Recommender, Sessions, Source
@@ -19,7 +19,7 @@ from emde.coders import CoderName, Coding
 from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.meter import Meter
 from emde.modality import Known, Modalities, Modality, Variant, item_codes, needs
-from emde.network import Members, Network, SketchNetwork
+from emde.network import Members, Network, SketchNetwork, Skip
 from emde.train import Batches, Chosen
 
 NETWORK = "network."
@@ -78,6 +78,11 @@ class SketchModel(Coded, EpochLearner):
     hidden: int = Field(3000, ge=1, description="units per hidden layer")
     layers: int = Field(3, ge=0, description="hidden layers")
     batch_norm: bool = Field(True, description="batch normalisation after each hidden layer's activation")
+    skip: bool = Field(
+        False,
+        description="the rows of the input sketches go to the logits of the same rows, too, times learned factors: "
+        "what was seen is named again without passing the layers",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units dropped in training")
     epochs: int = Field(5, ge=0)
     batch_size: int = Field(512, ge=2)
@@ -105,6 +110,12 @@ class SketchModel(Coded, EpochLearner):
     _lookup: ItemLookup | None = PrivateAttr(None)
     _prior: torch.Tensor | None = PrivateAttr(None)
 
+    @model_validator(mode="after")
+    def _rows_lie_alike(self) -> Self:
+        if self.skip and self.variant == "release":
+            raise ValueError("skip: expected variant paper, found release, whose logits do not lie as the sketches do")
+        return self
+
     def _rngs(self) -> tuple[np.random.Generator, torch.Generator]:
         codes_rng, torch_rng = np.random.default_rng(self.seed).spawn(2)
         return codes_rng, torch.Generator().manual_seed(int(torch_rng.integers(1 << 62)))
@@ -126,7 +137,8 @@ class SketchModel(Coded, EpochLearner):
         """On its device; refused where it, with so many bytes of ``data``, does not fit there."""
         cells = rows * self.width // self.members
         size = (n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm, noise)
-        members = [SketchNetwork(*size) for _ in range(self.members)]
+        alone = [SketchNetwork(*size) for _ in range(self.members)]
+        members = [Skip(one, n_inputs, cells // self.width) for one in alone] if self.skip else alone
         network = members[0] if self.members == 1 else Members(n_inputs, members)
         device = pick_device(self.device)
         weights = sum(parameter.numel() for parameter in network.parameters())

@@ -2,18 +2,22 @@
 
 With layers = 3:  p = W_p x;  h1 = BN(act(W_1 x));  h2 = BN(act(W_2 h1 + p));  h3 = BN(act(W_3 h2 + p));
 out = W_o h3, the logits of every depth row. layers = 1 is the top-k network, layers = 0 one linear map.
-``Members`` are several of these side by side, each with its own rows.
+``Skip`` is one whose input also goes to its logits; ``Members`` are several side by side, each with its own rows.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from emde.first_layer import SketchLinear
+
+SKIP = 10.0
+"""Of a skip's factors: Adam moves a weight by the learning rate a step, and some thousand steps of that are too few."""
 
 
 def linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
@@ -96,13 +100,30 @@ class SketchNetwork(Network):
         return torch.rand(h.shape, generator=self.noise, device=h.device) >= self.dropout
 
 
+class Skip(Network):
+    """A network whose logits get the rows of its input sketches on top: what was seen need not pass the layers.
+
+    Logits [B, rows, W] = network(x) + sum over input sketches s of SKIP * factors[s] * x[s]; the factors, one per input
+    sketch and row, are learned and begin at 0. Ours, after the repeat mode of RepeatNet (Ren et al., AAAI 2019).
+    """
+
+    def __init__(self, network: SketchNetwork, parts: int, rows: int) -> None:
+        super().__init__()
+        self.network, self.factors = network, nn.Parameter(torch.zeros(parts, rows))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sketches = x.view(len(x), *self.factors.shape, -1)
+        seen: torch.Tensor = (SKIP * self.factors[..., None] * sketches).sum(1)
+        return self.network(x) + seen.flatten(1)
+
+
 class Members(Network):
     """Networks side by side, none of which sees another's rows: [B, parts * members * cells] -> [B, members * cells].
 
     parts  input sketches of every row (past, last, ...); within each, the rows of a member lie together
     """
 
-    def __init__(self, parts: int, members: list[SketchNetwork]) -> None:
+    def __init__(self, parts: int, members: Sequence[Network]) -> None:
         super().__init__()
         self.parts, self.members = parts, nn.ModuleList(members)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
-from contracts import Sessions
+from contracts import Sessions, UserError
 from emde import EMDE, graph
 from emde.inputs import PLACES, Events, Input, input_sketch, relabel
 from emde.modality import Modality, item_vectors
@@ -86,6 +86,26 @@ def test_only_the_longest_prefixes_are_examples() -> None:
     lists = model(max_prefixes=1).fit(train).recommend(Sessions.from_lists([[0], [0, 1]], 5), 1)[0]
     assert lists[:, 0].tolist() == [2, 2]
     assert model().fit(train).recommend(Sessions.from_lists([[0]], 5), 1)[0][0, 0] == 1
+
+
+def test_a_skip_names_again_what_was_seen() -> None:
+    """Sessions a, b, a: a narrow network, held-out pairs. Only past the layers can what was seen reach the logits."""
+    rng = np.random.default_rng(0)
+    pairs = np.array([rng.choice(60, 2, replace=False) for _ in range(400)])
+    train = Sessions.from_lists(np.column_stack([pairs, pairs[:, 0]])[:300].tolist(), 60)
+    asked = Sessions.from_lists(pairs[300:].tolist(), 60)
+
+    def named(**options: Any) -> float:
+        model = EMDE.create(
+            {"modalities": [{"group": "random"}], "hidden": 2, "epochs": 30, "batch_size": 32, **options}
+        )
+        return float((model.fit(train).recommend(asked, 1)[0][:, 0] == pairs[300:, 0]).mean())
+
+    assert named() < 0.2
+    assert named(skip=True) > 0.9
+    assert named(skip=True, members=2) > 0.9
+    with pytest.raises(UserError, match="skip: expected variant paper, found release"):
+        named(skip=True, variant="release")
 
 
 def test_smoothing_and_weight_decay_flatten_what_is_learned() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from contracts import Checkpoint
 from contracts.runtime.training import Schedule, Trainer, adam
-from emde.network import Members, SketchNetwork
+from emde.network import SKIP, Members, SketchNetwork, Skip
 from emde.train import Batches, Chosen
 
 INPUTS, OUTPUTS, HIDDEN = 3, 4, 2
@@ -160,6 +160,22 @@ def test_gamma_slows_down() -> None:
     full = build(0)
     train(full, 8, epochs=3)
     assert not torch.allclose(full.out.weight, one.out.weight, atol=1e-3)
+
+
+def test_a_skip_adds_the_sketches_rows_times_its_factors() -> None:
+    rng = torch.Generator().manual_seed(0)
+    parts, rows, width = 2, 3, 4
+    inner = SketchNetwork(parts * rows * width, rows * width, 5, 3, 0.0, rng).eval()
+    network, x = Skip(inner, parts, rows), torch.rand(4, parts * rows * width, generator=rng)
+    assert torch.equal(network(x), inner(x))
+    with torch.no_grad():
+        network.factors.copy_(torch.arange(parts * rows).view(parts, rows))
+    expected, sketches = inner(x).view(4, rows, width), x.view(4, parts, rows, width)
+    for part in range(parts):
+        for row in range(rows):
+            expected[:, row] += SKIP * (part * rows + row) * sketches[:, part, row]
+    torch.testing.assert_close(network(x), expected.flatten(1))
+    assert network.flops() == inner.flops()
 
 
 def test_members_do_not_see_each_other() -> None:
