@@ -108,7 +108,7 @@ def test_paired_tests_were_kept() -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("bench", "expected results that fill a table, found records that do not: 5 of kind bench"),
+    [("bench", "expected results that fill a table, found records that do not: 6 of kind bench"),
      ("small/figures", "expected kept results (*.jsonl, see emde keep)")],
 )  # fmt: skip
 def test_what_fills_no_table_is_one_line(capsys: pytest.CaptureFixture[str], name: str, words: str) -> None:
