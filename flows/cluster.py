@@ -123,7 +123,7 @@ def work(cell: Stage, name: str, code: str, seconds: float | None, topic: str) -
     if (here := environment.code_version()) != code:
         raise StageError(f"{cell.target}: the worker at {worker.address} has code {here}, expected {code}")
     if not shares_folder(name):  # it came after we had asked
-        raise StageError(f"{cell.target}: {worker.address}: {ELSEWHERE.format('that of who started the run')}")
+        raise StageError(f"{cell.target}: {worker.address}: {ELSEWHERE.format('of who started the run')}")
     cancelled, finished = threading.Event(), threading.Event()
 
     def listen() -> None:
