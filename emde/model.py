@@ -132,17 +132,29 @@ class SketchModel(Coded, EpochLearner):
         return codes
 
     def _new_network(
-        self, n_inputs: int, rows: int, rng: torch.Generator, noise: torch.Generator | None = None, data: int = 0
+        self,
+        n_inputs: int,
+        rows: int,
+        rng: torch.Generator,
+        noise: torch.Generator | None = None,
+        data: int = 0,
+        beside: int = 0,
     ) -> Network:
-        """On its device; refused where it, with so many bytes of ``data``, does not fit there."""
-        cells = rows * self.width // self.members
+        """On its device; refused where it, with so many bytes of ``data``, does not fit there.
+
+        beside  sketches behind the ``n_inputs`` that go to the logits only
+        """
+        cells, sketches = rows * self.width // self.members, n_inputs + beside
         size = (n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm, noise)
         alone = [SketchNetwork(*size) for _ in range(self.members)]
-        members = [Skip(one, n_inputs, cells // self.width) for one in alone] if self.skip else alone
-        network = members[0] if self.members == 1 else Members(n_inputs, members)
+        members: list[SketchNetwork] | list[Skip] = alone
+        if self.skip or beside:
+            first = 0 if self.skip else n_inputs
+            members = [Skip(one, sketches, cells // self.width, n_inputs, first) for one in alone]
+        network = members[0] if self.members == 1 else Members(sketches, members)
         device = pick_device(self.device)
         weights = sum(parameter.numel() for parameter in network.parameters())
-        require_memory(device, data + self._bytes(weights, n_inputs * cells, cells), type(self).__name__.lower())
+        require_memory(device, data + self._bytes(weights, sketches * cells, cells), type(self).__name__.lower())
         network = network.to(device)
         if self.graphs and network.device.type == "cuda":
             network.compile(mode="reduce-overhead")
@@ -185,10 +197,10 @@ class SketchModel(Coded, EpochLearner):
         self._history = trainer.history
         self._state.update({NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
-    def _ready(self, n_inputs: int) -> tuple[Network, ItemLookup]:
+    def _ready(self, n_inputs: int, beside: int = 0) -> tuple[Network, ItemLookup]:
         """The network and the item look-up, rebuilt from the state after ``load``."""
         if self._network is None:
-            network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator())
+            network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator(), beside=beside)
             arrays = {
                 name.removeprefix(NETWORK): torch.from_numpy(value)
                 for name, value in self._state.items()

@@ -2,7 +2,8 @@
 
 With layers = 3:  p = W_p x;  h1 = BN(act(W_1 x));  h2 = BN(act(W_2 h1 + p));  h3 = BN(act(W_3 h2 + p));
 out = W_o h3, the logits of every depth row. layers = 1 is the top-k network, layers = 0 one linear map.
-``Skip`` is one whose input also goes to its logits; ``Members`` are several side by side, each with its own rows.
+``Skip`` is one with sketches beside it, which go to its logits; ``Members`` are several side by side, each with its
+own rows.
 """
 
 from __future__ import annotations
@@ -101,20 +102,24 @@ class SketchNetwork(Network):
 
 
 class Skip(Network):
-    """A network whose logits get the rows of its input sketches on top: what was seen need not pass the layers.
+    """A network with sketches beside it, whose rows go to the logits of the same rows without passing its layers.
 
-    Logits [B, rows, W] = network(x) + sum over input sketches s of SKIP * factors[s] * x[s]; the factors, one per input
-    sketch and row, are learned and begin at 0. Ours, after the repeat mode of RepeatNet (Ren et al., AAAI 2019).
+    Logits [B, rows, W] = network(the first ``read`` sketches) + sum over the sketches s from ``first`` on of
+    SKIP * factors[s] * x[s]; the factors, one per sketch and row, are learned and begin at 0. Ours: past the layers,
+    what was seen is named again, as in the repeat mode of RepeatNet (Ren et al., AAAI 2019).
+
+    sketches  how many there are in x [B, sketches * rows * W]
     """
 
-    def __init__(self, network: SketchNetwork, parts: int, rows: int) -> None:
+    def __init__(self, network: SketchNetwork, sketches: int, rows: int, read: int, first: int = 0) -> None:
         super().__init__()
-        self.network, self.factors = network, nn.Parameter(torch.zeros(parts, rows))
+        self.network, self.factors = network, nn.Parameter(torch.zeros(sketches - first, rows))
+        self.sketches, self.rows, self.read, self.first = sketches, rows, read, first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        sketches = x.view(len(x), *self.factors.shape, -1)
-        seen: torch.Tensor = (SKIP * self.factors[..., None] * sketches).sum(1)
-        return self.network(x) + seen.flatten(1)
+        sketches = x.view(len(x), self.sketches, self.rows, -1)
+        beside: torch.Tensor = (SKIP * self.factors[..., None] * sketches[:, self.first :]).sum(1)
+        return self.network(sketches[:, : self.read].flatten(1)) + beside.flatten(1)
 
 
 class Members(Network):

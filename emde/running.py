@@ -19,13 +19,15 @@ ADDITIVE: tuple[Input, ...] = ("past", "last", "all")
 class RunningSession:
     """One session read by a fitted model, event by event, in constant time and memory however long it is.
 
-    Raises UserError for a model that reads more than ``ADDITIVE`` inputs.
+    Raises UserError for a model that reads more than ``ADDITIVE`` inputs, or ``cooccurrence``.
     """
 
     def __init__(self, model: EMDE) -> None:
         if not_additive := [part for part in model.inputs if part not in ADDITIVE]:
             raise UserError(f"emde: inputs: expected {', '.join(ADDITIVE)}, found {', '.join(not_additive)}, "
                             "which are no sum over single events")  # fmt: skip
+        if model.cooccurrence:
+            raise UserError("emde: cooccurrence: expected false, found true, which is no sum over single events")
         self._model = model
         self._network, self._lookup = model._ready(len(model.inputs))
         codes = model._state["codes"]

@@ -8,12 +8,13 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PrivateAttr, model_validator
 
 from contracts import SessionRecommender, Sessions, blocks, require_events
 from contracts.ranking import CUT, ranks_of, validation_row
 from contracts.runtime.device import pick_device, send
 from contracts.runtime.training import Row, noise
+from emde.cooccurrence import SKETCHES, CoOccurrence
 from emde.decode import BATCH, code_table
 from emde.inputs import Events, Inputs, Ranges, input_sketch
 from emde.model import Draws, SketchModel
@@ -50,12 +51,32 @@ class EMDE(SketchModel, SessionRecommender):
     smoothing: float = Field(
         0.0, ge=0, lt=1, description="share of the target that is spread over all regions of a row (label smoothing)"
     )
+    cooccurrence: bool = Field(
+        False,
+        description="sketches of what stood near the session's items in train, counted without the example's own "
+        "session, go to the logits, times learned factors",
+    )
     max_prefixes: int = Field(0, ge=0, description="training prefixes per session, the longest ones; 0: all")
     attributes: Literal["all", "as-of-train"] = Field(
         "as-of-train",
         description="values of item attributes: every one they had at any time (as the authors' code reads them), or "
         "the last one known at the end of train; what was bought, shown or listed later is never seen",
     )
+
+    _near: CoOccurrence | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _counted_rows_lie_alike(self) -> Self:
+        if self.cooccurrence and self.variant == "release":
+            raise ValueError(
+                "cooccurrence: expected variant paper, found release, whose logits do not lie as the sketches do"
+            )
+        return self
+
+    @property
+    def _beside(self) -> int:
+        """Sketches that go to the logits only."""
+        return SKETCHES if self.cooccurrence else 0
 
     def fit(self, train: Sessions) -> Self:
         require_events(train, "emde")
@@ -69,9 +90,9 @@ class EMDE(SketchModel, SessionRecommender):
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
         masks = noise(rng, device)
-        network = self._new_network(
-            len(self.inputs), codes.shape[1], rng, masks, data_bytes(train.n_events, codes.size)
-        )
+        self._near = CoOccurrence.of(train, codes, self.width) if self.cooccurrence else None
+        data = data_bytes(train.n_events, codes.size)
+        network = self._new_network(len(self.inputs), codes.shape[1], rng, masks, data, self._beside)
         table, events = code_table(codes, device), Events(train, device)
         starts, targets = _examples(train, self.max_prefixes)
         lengths = (targets - starts).numpy()
@@ -80,7 +101,7 @@ class EMDE(SketchModel, SessionRecommender):
         def batch_loss(batch: Chosen) -> torch.Tensor:
             target = targets[batch.there]
             prefixes = Ranges(starts[batch.there], target, lengths[batch.here.numpy()])
-            log_p = self.log_probabilities(network(self._inputs(table, events, prefixes)))
+            log_p = self.log_probabilities(network(self._inputs(table, events, prefixes, train.offsets)))
             next_codes = table[events.items[target]].long()
             loss = -log_p.gather(-1, next_codes[..., None]).mean()
             return (1 - self.smoothing) * loss - self.smoothing * log_p.mean() if self.smoothing else loss
@@ -88,6 +109,8 @@ class EMDE(SketchModel, SessionRecommender):
         counts = np.bincount(train.items[train.items >= 0], minlength=train.n_items)
         validate = partial(self._validate, held_out)
         self._train(network, codes, counts, len(starts), batch_loss, validate, Draws(rng, masks), checkpoint)
+        if self._near is not None:
+            self._state.update(self._near.state())
         return self
 
     def _hold_out(self, train: Sessions) -> tuple[Sessions, Sessions]:
@@ -107,13 +130,26 @@ class EMDE(SketchModel, SessionRecommender):
         return validation_row(ranks_of(listed, sessions.items[targets]))
 
     def sketches(self, prefixes: Sessions) -> torch.Tensor:
-        """Input sketches [sessions, inputs * R * W] of prefixes, as the fitted network reads them."""
-        _, lookup = self._ready(len(self.inputs))
+        """Sketches [sessions, sketches * R * W] of prefixes, as the fitted network reads them."""
+        _, lookup = self._ready(len(self.inputs), self._beside)
+        if self.cooccurrence and self._near is None:
+            self._near = CoOccurrence.load(self._state, self.width)
         events = Events(prefixes, lookup.device)
         return self._inputs(lookup.table, events, events.sessions)
 
-    def _inputs(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
-        """Input sketches [B, inputs * R * W] of prefixes, L2-normalised per row."""
+    def _inputs(
+        self, codes: torch.Tensor, events: Events, prefixes: Ranges, sessions: np.ndarray | None = None
+    ) -> torch.Tensor:
+        """Sketches [B, sketches * R * W] of prefixes: inputs, L2-normalised per row, and behind them what stood near.
+
+        sessions  where the sessions of train start, if the prefixes are of these
+        """
+        inputs = self._of_events(codes, events, prefixes)
+        if self._near is None:
+            return inputs
+        return torch.cat([inputs, self._near.sketches(events.items, prefixes, sessions)], dim=1)
+
+    def _of_events(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
         lengths = prefixes.lengths
         if lengths.sum() > EVENTS and len(lengths) > 1:
             pieces = [slice(start, stop) for start, stop in blocks(lengths, len(lengths), EVENTS)]
@@ -125,7 +161,7 @@ class EMDE(SketchModel, SessionRecommender):
         return torch.cat([normalize(part, 2).flatten(1) for part in parts], dim=1)
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
-        network, lookup = self._ready(len(self.inputs))
+        network, lookup = self._ready(len(self.inputs), self._beside)
         items = np.empty((len(prefixes), k), np.int32)
         scores = np.empty((len(prefixes), k), np.float32)
         for row in range(0, len(prefixes), BATCH):

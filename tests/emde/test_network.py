@@ -166,7 +166,7 @@ def test_a_skip_adds_the_sketches_rows_times_its_factors() -> None:
     rng = torch.Generator().manual_seed(0)
     parts, rows, width = 2, 3, 4
     inner = SketchNetwork(parts * rows * width, rows * width, 5, 3, 0.0, rng).eval()
-    network, x = Skip(inner, parts, rows), torch.rand(4, parts * rows * width, generator=rng)
+    network, x = Skip(inner, parts, rows, parts), torch.rand(4, parts * rows * width, generator=rng)
     assert torch.equal(network(x), inner(x))
     with torch.no_grad():
         network.factors.copy_(torch.arange(parts * rows).view(parts, rows))
