@@ -15,6 +15,7 @@ LABELS = {
     "rp3beta": "RP3beta", "s-knn": "S-KNN", "session-pop": "Session Pop", "slim": "SLIM", "sr": "SR",
     "sr-gnn": "SR-GNN", "stamp": "STAMP", "stan": "STAN", "tagnn": "TAGNN", "top-pop": "TopPop", "vs-knn": "VS-KNN",
     "vstan": "VSTAN", "vs-knn-found": "VS-KNN, searched", "emde-plus": "EMDE-plus", "emde-searched": "EMDE, searched",
+    "emde-plus-one": "EMDE-plus, one model",
     "emde-mm-all": "EMDE MM, all we have", "emde-mm-as-of-train": "EMDE MM, attributes as of train",
 }  # fmt: skip
 
