@@ -47,7 +47,6 @@ class SketchLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound, generator=rng))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=rng))
         self.register_buffer("sparse", torch.tensor(-1, dtype=torch.int8))
-        self.gradient: torch.Tensor | None = None
         self.delayed = False
         self.pending: Pending | None = None
 
@@ -79,19 +78,16 @@ class SparseProduct(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[None, None, None]:
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[None, torch.Tensor | None, None]:
         layer, weight = ctx.layer, ctx.layer.weight
         pending = Pending(sp.csr_matrix(ctx.x.T), dy.contiguous().numpy())
         if layer.delayed:
             assert layer.pending is None, "one backward pass per step"
             layer.pending = pending
             return None, None, None
-        # a gradient of this size in fresh memory every step costs more page faults than arithmetic
-        if layer.gradient is None or layer.gradient is weight.grad:
-            layer.gradient = torch.empty_like(weight)
-        weighted_sums(*pending, layer.gradient.numpy())
-        weight.grad = layer.gradient if weight.grad is None else weight.grad + layer.gradient
-        return None, None, None
+        gradient = torch.empty_like(weight)
+        weighted_sums(*pending, gradient.numpy())
+        return None, gradient, None
 
 
 def to_csr(x: torch.Tensor) -> sp.csr_matrix:

@@ -70,7 +70,8 @@ def train(train: Sessions, size: dict[str, Any], steps: int | None) -> tuple[dic
     weights = sum(parameter.numel() for parameter in network.parameters())
     inputs = model.sketches(train.take(np.random.default_rng(0).permutation(len(train))[:batch]))
     first = (inputs.shape[1], 2 * size["hidden"])
-    one, two = (best_of(_first_layer(first, inputs, optimizer, model.lr)) for optimizer in (sketch_adam, adam))
+    with freed_memory_kept():
+        one, two = (best_of(_first_layer(first, inputs, optimizer, model.lr)) for optimizer in (sketch_adam, adam))
     behind_first = weights - math.prod(first)
     others = best_of(_adam_step(behind_first))[1] * batches
     products = best_of(_products(network, batch, kind))[1]
@@ -92,9 +93,14 @@ def train(train: Sessions, size: dict[str, Any], steps: int | None) -> tuple[dic
     }, model  # fmt: skip
 
 
+def _dense(network: Network, kind: torch.dtype) -> list[torch.Tensor]:
+    """The weights of the dense products, copied."""
+    return [layer.weight.detach().to(kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
+
+
 def _products(network: Network, batch: int, kind: torch.dtype) -> Any:
     """All dense products of one training step, forward and backward, and nothing else."""
-    layers = [layer.weight.detach().to(kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
+    layers = _dense(network, kind)
 
     def products() -> None:
         for weight in layers:
@@ -106,9 +112,7 @@ def _products(network: Network, batch: int, kind: torch.dtype) -> Any:
 
 def _gradients(network: Network, kind: torch.dtype) -> Any:
     """The gradients of the dense products' weights, as they come, each in memory of its own."""
-    like = [
-        torch.ones_like(layer.weight, dtype=kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)
-    ]
+    like = _dense(network, kind)
 
     def gradients() -> None:
         _ = [gradient.to(torch.float32, copy=True) for gradient in like]

@@ -17,8 +17,9 @@ def freed_memory_kept() -> Iterator[None]:
     """Within: what is freed stays with this process, for the next block of that size.
 
     Every step of a training frees gradients of dozens of megabytes and asks for as much again. By default glibc gives
-    each back and fetches fresh pages, that the system fills with zeros at first touch: five times what it takes to
-    write them. Of the whole process; where there is no glibc nothing changes. Afterwards all that is free goes back.
+    each back and fetches fresh pages, that the system fills with zeros at first touch: without huge pages five times
+    what it takes to write them. Of the whole process; where there is no glibc nothing changes. Afterwards all that is
+    free goes back.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is None or not (hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim")):
