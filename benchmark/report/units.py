@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from benchmark.experiments.evaluate import PerUnit
 from benchmark.experiments.headline import EVALUATION, UNITS
 from benchmark.protocol.metric import Metric
+from benchmark.protocol.significance import contributions
 from benchmark.report import kept
 from contracts import UserError
 from contracts.runtime.files import write_whole
@@ -34,6 +35,8 @@ METRICS: dict[str, Sequence[str]] = {
 """What is kept per unit; every other metric is the run's own only."""
 Units = dict[str, PerUnit]
 """lists_sha256 of a run -> its values."""
+Columns = tuple[np.ndarray, dict[str, np.ndarray]]
+"""(keys [units, 2] of split and unit, metric -> contributions [units])"""
 
 
 def path_of(folder: Path, run: Mapping[str, Any]) -> Path:
@@ -51,6 +54,26 @@ def read(folder: Path, run: Mapping[str, Any]) -> PerUnit | None:
     except (OSError, KeyError, pa.ArrowInvalid) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: expected values per session or user of a kept run, found {reason}") from None
+
+
+def of_seed(parts: Sequence[PerUnit], metrics: Iterable[str]) -> Columns:
+    """The values of one seed's runs, a run per split in their order; metrics that one of them lacks are left out."""
+    split = np.repeat(np.arange(len(parts)), [len(part.unit) for part in parts])
+    points = np.concatenate([part.points for part in parts])
+    keys = np.stack([split, np.concatenate([part.unit for part in parts])], axis=1)
+    return keys, {
+        name: contributions(np.concatenate([part.sums[name] for part in parts]), points, split)
+        for name in metrics
+        if all(name in part.sums for part in parts)
+    }
+
+
+def over_seeds(seeds: Sequence[Columns]) -> Columns | None:
+    """Mean over seeds; None where there are none or they are of other sessions or users."""
+    if not seeds or any(not np.array_equal(keys, seeds[0][0]) for keys, _ in seeds[1:]):
+        return None
+    names = [name for name in seeds[0][1] if all(name in values for _, values in seeds)]
+    return seeds[0][0], {name: np.mean([values[name] for _, values in seeds], axis=0) for name in names}
 
 
 def write(folder: Path, records: Iterable[kept.Record], values: Units) -> None:

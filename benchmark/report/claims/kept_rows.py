@@ -15,7 +15,7 @@ from benchmark.data.root import project_root
 from benchmark.experiments import methods
 from benchmark.experiments.settings import Settings
 from benchmark.protocol.metric import Metric, of_lists
-from benchmark.protocol.significance import Tested, contributions
+from benchmark.protocol.significance import Tested
 from benchmark.report import kept, units
 from benchmark.report.claims.declaration import Selected
 from benchmark.report.tables.stale import differences
@@ -111,20 +111,15 @@ class KeptRow:
 
     def column(self, metric: str) -> Column | None:
         """Contributions per session or user, mean over seeds; None where they are not kept."""
-        keys, values = [], []
+        seeds = []
         for seed in self.seeds:
             parts = [units.read(self.every[s, seed].folder, self.every[s, seed].record) for s in self.splits]
             known = [part for part in parts if part is not None and metric in part.sums]
             if len(known) < len(parts):
                 return None
-            split = np.repeat(np.arange(len(known)), [len(part.unit) for part in known])
-            sums, points = (np.concatenate(column) for column in zip(
-                *((part.sums[metric], part.points) for part in known), strict=True))  # fmt: skip
-            keys.append(np.stack([split, np.concatenate([part.unit for part in known])], axis=1))
-            values.append(contributions(sums, points, split))
-        if any(not np.array_equal(other, keys[0]) for other in keys[1:]):
-            return None
-        return keys[0], np.mean(values, axis=0)
+            seeds.append(units.of_seed(known, [metric]))
+        found = units.over_seeds(seeds)
+        return None if found is None else (found[0], found[1][metric])
 
 
 def _part(result: dict[str, Any], part: str, metric: str) -> Any:

@@ -1,4 +1,4 @@
-"""The paired tests of measured rows as kept records: they need values per session or user, which are not kept."""
+"""The paired tests of measured rows as kept records: of rows whose values per session or user are not kept, too."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@
     density/<data>.json                   emde density
     profiles/<name>/ablations             emde ablations
 
-Kept results (``results/reported/<name>``, ``benchmark.report.kept``) hold all of it but the Parquet files; they hold
-what the paired tests found instead.
+Kept results (``results/reported/<name>``, ``benchmark.report.kept``) hold all of it; the values per session or user
+run by run (``benchmark.report.units``), or what the paired tests found, or both.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.experiments import costs
+from benchmark.experiments.evaluate import PerUnit
 from benchmark.experiments.headline import EVALUATION, UNITS
 from benchmark.protocol.significance import Tested, contributions
 from benchmark.report import kept
+from benchmark.report import units as per_unit
 from benchmark.report.tables import variants
 from contracts import UserError
 from contracts.runtime.json import read_json
@@ -144,7 +146,9 @@ class Measured:
         None where no per-unit values are stored. Metrics without a value per unit (coverage) are left out.
         """
         folder = self._made.cells.get((data, method))
-        if folder is None or not (path := self._made.root / folder / UNITS).is_file():
+        if folder is None:
+            return self._kept_units(data, method, splits, metrics)
+        if not (path := self._made.root / folder / UNITS).is_file():
             return None
         try:
             stored = pq.ParquetFile(path)
@@ -169,6 +173,24 @@ class Measured:
         if any(not np.array_equal(other, keys[0]) for other in keys[1:]):
             raise UserError(f"{path}: expected the same sessions or users for every seed, found others")
         return keys[0], {name: np.mean(values, axis=0) for name, values in columns.items()}
+
+    def _kept_units(
+        self, data: str, method: str, splits: Sequence[str], metrics: Sequence[str]
+    ) -> per_unit.Columns | None:
+        """``units`` of kept runs, if the values of every split are kept."""
+        found, seeds = self.runs(data, method, splits), []
+        for seed in dict.fromkeys(seed for _, seed in found):
+            runs = [found[split, seed]["run"] for split in splits if (split, seed) in found]
+            parts = [part for run in runs if (part := self._kept_run(run)) is not None]
+            if len(parts) < len(splits):
+                return None
+            seeds.append(per_unit.of_seed(parts, metrics))
+        return per_unit.over_seeds(seeds)
+
+    def _kept_run(self, run: Mapping[str, Any]) -> PerUnit | None:
+        """The values of a kept run, from the last of the folders that holds them."""
+        read = (per_unit.read(folder, run) for folder in reversed(self._folders))
+        return next((part for part in read if part is not None), None)
 
     @cached_property
     def _tests(self) -> dict[str, dict[str, Tested]]:

@@ -230,7 +230,7 @@ def _tests(
 ) -> dict[tuple[str, str], PairedTest]:
     """(row, column) -> the test against the reference row, Holm-corrected over the block.
 
-    Made from values per session or user, or as they were when the runs were kept.
+    As they were when the runs were kept, else made from values per session or user.
     """
     if against is None or not runs.get(against):
         return {}
@@ -240,7 +240,7 @@ def _tests(
             continue
         tests = measured.tests(runs[name], runs[against])
         if own is not None and (reference := units[against]) is not None:
-            tests = tested(data, (name, own), (against, reference))
+            tests = tested(data, (name, own), (against, reference)) | tests
         of_row.update({(name, column): tests[column] for column in columns if column in tests})
     t, w = (holm(np.array([getattr(p, part) for p in of_row.values()])) for part in ("t_p", "wilcoxon_p"))
     return {
