@@ -33,8 +33,6 @@ DATA = (
 )  # fmt: skip
 """The public session data, the most wanted first."""
 SEEDS = 3
-PLUS = ("rsc15-100k", "retailrocket-dhcn", "30music-10pct", "diginetica-srgnn")
-"""Data with a setting of emde-plus."""
 BASELINES = ("gru4rec", "narm", "stamp", "sasrec", "nextitnet", "sr-gnn", "gce-gnn", "tagnn")
 BASELINE_DATA = ("yoochoose-1-64", "diginetica-srgnn")
 BASELINE_SEEDS = 2
@@ -133,7 +131,7 @@ def _emde_cells(tiny: bool) -> Iterator[tuple[str, str, int]]:
     for seed in range(1 if tiny else SEEDS):
         yield from ((data, "emde", seed) for data in (DATA[:2] if tiny else DATA))
     for seed in range(1 if tiny else SEEDS):
-        yield from ((data, "emde-plus", seed) for data in (PLUS[:1] if tiny else PLUS))
+        yield from ((data, "emde-plus", seed) for data in (DATA[:1] if tiny else DATA))
 
 
 def _baseline_cells(tiny: bool) -> Iterator[tuple[str, str, int]]:

@@ -64,9 +64,9 @@ def test_runs_are_kept_as_they_end_and_a_fault_costs_its_cell_alone(
     tmp_path: Path, sample: Path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(steps, "DATA", ("no-such-data", "sample-sessions"))
-    monkeypatch.setattr(steps, "PLUS", ())
     assert steps.emde(tmp_path, tiny=True) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "failed, the rest was done: no-such-data emde seed 0"
+    failed = "no-such-data emde seed 0, no-such-data emde-plus seed 0"
+    assert capsys.readouterr().out.splitlines()[-1] == f"failed, the rest was done: {failed}"
     found = kept.read(tmp_path / "kept" / "gpu")
     assert [(record["kind"], record["run"]["data"]) for record in found] == [("run", "sample-sessions")]
     assert list((tmp_path / "runs/sample-sessions/emde").iterdir())
