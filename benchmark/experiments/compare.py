@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmark.data.load import SessionSplit
-from benchmark.experiments.evaluate import PerUnit, score
+from benchmark.experiments.evaluate import score
 from benchmark.experiments.examples import name
-from benchmark.experiments.headline import HEADLINE
+from benchmark.experiments.headline import HEADLINE, PerUnit
 from benchmark.experiments.run import load_ranking_split
 from benchmark.protocol.significance import contributions, holm, paired
 from contracts import UserError

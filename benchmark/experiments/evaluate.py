@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from benchmark.data.given_vectors import vector_hashes
 from benchmark.data.load import SessionSplit, TopKSplit, load_split
 from benchmark.experiments import costs, environment, examples, headline, run_store
-from benchmark.experiments.headline import EVALUATION, UNITS
+from benchmark.experiments.headline import EVALUATION, UNITS, PerUnit
 from benchmark.protocol import session_metrics, topk_metrics
 from benchmark.protocol.breakdown import breakdown, repeated
 from benchmark.protocol.metric import of_lists
@@ -25,20 +24,6 @@ from contracts.runtime.json import write_json
 
 RESAMPLES = 1000
 """Bootstrap resamples of a 95% interval."""
-
-
-@dataclass(frozen=True)
-class PerUnit:
-    """The metrics of a run summed over each session's points (a user is one point): what paired tests need.
-
-    unit    int64 [units], session or user, ascending
-    points  int64 [units], evaluation points of the unit
-    sums    metric -> float64 [units]; those of the lists without disliked items are labelled as masked
-    """
-
-    unit: np.ndarray
-    points: np.ndarray
-    sums: dict[str, np.ndarray]
 
 
 def evaluate(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,20 @@ CHOOSING = {"valid_mrr": "valid", "valid_recall": "valid"}
 """Fields of a history that chose the epoch."""
 
 Results = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class PerUnit:
+    """The metrics of a run summed over each session's points (a user is one point): what paired tests need.
+
+    unit    int64 [units], session or user, ascending
+    points  int64 [units], evaluation points of the unit
+    sums    metric -> float64 [units]; those of the lists without disliked items are labelled as masked
+    """
+
+    unit: np.ndarray
+    points: np.ndarray
+    sums: dict[str, np.ndarray]
 
 
 def write(results: Results, out: Path) -> None:

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmark.experiments.evaluate import PerUnit
-from benchmark.experiments.headline import EVALUATION, UNITS
+from benchmark.experiments.headline import EVALUATION, UNITS, PerUnit
 from benchmark.protocol.metric import Metric
 from benchmark.protocol.significance import contributions
 from benchmark.report import kept

@@ -23,8 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.experiments import costs
-from benchmark.experiments.evaluate import PerUnit
-from benchmark.experiments.headline import EVALUATION, UNITS
+from benchmark.experiments.headline import EVALUATION, UNITS, PerUnit
 from benchmark.protocol.significance import Tested, contributions
 from benchmark.report import kept
 from benchmark.report import units as per_unit

@@ -123,8 +123,8 @@ EDITS: dict[str, Any] = {
         name for kind in ("prepare", "derive") for name in of(kind) if kind_of(name.split("--")[1]) == "vectors"
     },
     "benchmark/data/titles.py": lambda: {name for name in of("prepare") if kind_of(name.split("--")[1]) == "topk"},
-    "benchmark/experiments/evaluate.py": lambda: of("evaluate") | of("site"),
-    "benchmark/protocol/points.py": lambda: of("run") | of("evaluate") | of("ablate") | of("site"),
+    "benchmark/experiments/evaluate.py": lambda: of("evaluate"),
+    "benchmark/protocol/points.py": lambda: of("run") | of("evaluate") | of("ablate"),
     "benchmark/report/tables/latex.py": lambda: of("tables") | of("site") | of("figures"),
     "benchmark/report/figures/taste.py": lambda: of("figures"),
     "benchmark/report/templates/site/run.html": lambda: of("site"),

@@ -9,7 +9,8 @@ import pytest
 
 from benchmark.experiments import run_store, settings
 from benchmark.experiments.compare import compare as stored_compare
-from benchmark.experiments.evaluate import PerUnit, evaluate_all, score
+from benchmark.experiments.evaluate import evaluate_all, score
+from benchmark.experiments.headline import PerUnit
 from benchmark.experiments.run import Asked, run
 from benchmark.report import keep, kept, units
 from benchmark.report.compare import compare

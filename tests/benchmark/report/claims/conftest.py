@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark.experiments import settings
-from benchmark.experiments.evaluate import PerUnit
+from benchmark.experiments.headline import PerUnit
 from benchmark.experiments.settings import Settings
 from benchmark.report import kept, units
 from benchmark.report.claims.declaration import Claim

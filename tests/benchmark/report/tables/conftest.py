@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from benchmark.experiments import settings
-from benchmark.experiments.evaluate import PerUnit, write_units
-from benchmark.experiments.headline import EVALUATION, UNITS
+from benchmark.experiments.evaluate import write_units
+from benchmark.experiments.headline import EVALUATION, UNITS, PerUnit
 from benchmark.report.tables.measured import COMPARED, Made, Measured
 from contracts import UserError
 
