@@ -94,7 +94,7 @@ def train(train: Sessions, size: dict[str, Any], steps: int | None) -> tuple[dic
 
 
 def _dense(network: Network, kind: torch.dtype) -> list[torch.Tensor]:
-    """The weights of the dense products, copied."""
+    """The weights of the dense products, in the type they are multiplied in."""
     return [layer.weight.detach().to(kind) for layer in network.modules() if isinstance(layer, torch.nn.Linear)]
 
 

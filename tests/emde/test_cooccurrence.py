@@ -12,7 +12,7 @@ import torch
 from contracts import Sessions, UserError
 from emde import EMDE, cooccurrence
 from emde.cooccurrence import BEFORE, SKETCHES, STEPS, UNIT, CoOccurrence
-from emde.inputs import Events
+from emde.inputs import Events, Ranges
 from emde.running import RunningSession
 
 N_ITEMS, WIDTH, ROWS = 12, 16, 3
@@ -66,7 +66,7 @@ def test_an_example_is_counted_without_its_own_session() -> None:
         others = near(LISTS[:number] + LISTS[number + 1 :])
         for length in range(1, len(session)):
             start = int(train.offsets[number])
-            one = type(events.sessions)(torch.tensor([start]), torch.tensor([start + length]), np.array([length]))
+            one = Ranges(torch.tensor([start]), torch.tensor([start + length]), np.array([length]))
             found = counted.sketches(events.items, one, train.offsets).numpy().reshape(SKETCHES, ROWS, WIDTH)
             np.testing.assert_allclose(found, expected(session[:length], others), rtol=1e-4, atol=1e-4)
 
