@@ -28,7 +28,8 @@ PLACES = 8
 class Events:
     """The event columns of sessions on a device, items unknown to train left out.
 
-    items int64, times float64, weights float32 [events + 1]; sessions, their ranges of events.
+    items int64, times float64, weights float32 [events + 1]; sessions, their ranges of events; items_here, the items
+    on the CPU.
     """
 
     def __init__(self, sessions: Sessions, device: torch.device) -> None:
@@ -36,7 +37,8 @@ class Events:
         before = np.concatenate([[0], np.cumsum(known)])
         weights = np.ones(sessions.n_events, np.float32) if sessions.weights is None else sessions.weights
         # one event behind the last, so that an empty prefix at the end has a place to point to
-        self.items = send(np.append(sessions.items[known], 0).astype(np.int64), device)
+        self.items_here = np.append(sessions.items[known], 0).astype(np.int64)
+        self.items = send(self.items_here, device)
         self.times = send(np.append(sessions.times[known], 0.0), device)
         self.weights = send(np.append(weights[known], np.float32(0)), device)
         offsets = before[sessions.offsets]

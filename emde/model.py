@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -106,15 +106,26 @@ class SketchModel(Coded, EpochLearner):
     device: Device = "auto"
     seed: int = Field(0, ge=0)
 
+    past_layers: ClassVar[tuple[str, ...]] = ("skip",)
+    """Options that send sketches to the logits of the same rows."""
+
     _network: Network | None = PrivateAttr(None)
     _lookup: ItemLookup | None = PrivateAttr(None)
     _prior: torch.Tensor | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _rows_lie_alike(self) -> Self:
-        if self.skip and self.variant == "release":
-            raise ValueError("skip: expected variant paper, found release, whose logits do not lie as the sketches do")
+        for option in self.past_layers:
+            if getattr(self, option) and self.variant == "release":
+                raise ValueError(
+                    f"{option}: expected variant paper, found release, whose logits do not lie as the sketches do"
+                )
         return self
+
+    @property
+    def _beside(self) -> int:
+        """Sketches behind those that the layers read, which go to the logits only."""
+        return 0
 
     def _rngs(self) -> tuple[np.random.Generator, torch.Generator]:
         codes_rng, torch_rng = np.random.default_rng(self.seed).spawn(2)
@@ -138,17 +149,13 @@ class SketchModel(Coded, EpochLearner):
         rng: torch.Generator,
         noise: torch.Generator | None = None,
         data: int = 0,
-        beside: int = 0,
     ) -> Network:
-        """On its device; refused where it, with so many bytes of ``data``, does not fit there.
-
-        beside  sketches behind the ``n_inputs`` that go to the logits only
-        """
-        cells, sketches = rows * self.width // self.members, n_inputs + beside
+        """On its device; refused where it, with so many bytes of ``data``, does not fit there."""
+        cells, sketches = rows * self.width // self.members, n_inputs + self._beside
         size = (n_inputs * cells, cells, self.hidden, self.layers, self.dropout, rng, self.batch_norm, noise)
         alone = [SketchNetwork(*size) for _ in range(self.members)]
         members: list[SketchNetwork] | list[Skip] = alone
-        if self.skip or beside:
+        if self.skip or self._beside:
             first = 0 if self.skip else n_inputs
             members = [Skip(one, sketches, cells // self.width, n_inputs, first) for one in alone]
         network = members[0] if self.members == 1 else Members(sketches, members)
@@ -197,10 +204,10 @@ class SketchModel(Coded, EpochLearner):
         self._history = trainer.history
         self._state.update({NETWORK + name: value.cpu().numpy() for name, value in network.state_dict().items()})
 
-    def _ready(self, n_inputs: int, beside: int = 0) -> tuple[Network, ItemLookup]:
+    def _ready(self, n_inputs: int) -> tuple[Network, ItemLookup]:
         """The network and the item look-up, rebuilt from the state after ``load``."""
         if self._network is None:
-            network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator(), beside=beside)
+            network = self._new_network(n_inputs, self._state["codes"].shape[1], torch.Generator())
             arrays = {
                 name.removeprefix(NETWORK): torch.from_numpy(value)
                 for name, value in self._state.items()

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr
 
 from contracts import SessionRecommender, Sessions, blocks, require_events
 from contracts.ranking import CUT, ranks_of, validation_row
@@ -53,8 +53,8 @@ class EMDE(SketchModel, SessionRecommender):
     )
     cooccurrence: bool = Field(
         False,
-        description="sketches of what stood near the session's items in train, counted without the example's own "
-        "session, go to the logits, times learned factors",
+        description="sketches of what stood near the session's items in train and of what came after the last one and "
+        "two, counted without the example's own session, go to the logits, times learned factors",
     )
     max_prefixes: int = Field(0, ge=0, description="training prefixes per session, the longest ones; 0: all")
     attributes: Literal["all", "as-of-train"] = Field(
@@ -63,19 +63,12 @@ class EMDE(SketchModel, SessionRecommender):
         "the last one known at the end of train; what was bought, shown or listed later is never seen",
     )
 
-    _near: CoOccurrence | None = PrivateAttr(None)
+    past_layers: ClassVar[tuple[str, ...]] = ("skip", "cooccurrence")
 
-    @model_validator(mode="after")
-    def _counted_rows_lie_alike(self) -> Self:
-        if self.cooccurrence and self.variant == "release":
-            raise ValueError(
-                "cooccurrence: expected variant paper, found release, whose logits do not lie as the sketches do"
-            )
-        return self
+    _counted: CoOccurrence | None = PrivateAttr(None)
 
     @property
     def _beside(self) -> int:
-        """Sketches that go to the logits only."""
         return SKETCHES if self.cooccurrence else 0
 
     def fit(self, train: Sessions) -> Self:
@@ -90,9 +83,9 @@ class EMDE(SketchModel, SessionRecommender):
         codes = self._codes(train, codes_rng)
         device = pick_device(self.device)
         masks = noise(rng, device)
-        self._near = CoOccurrence.of(train, codes, self.width) if self.cooccurrence else None
+        self._counted = CoOccurrence.of(train, codes, self.width) if self.cooccurrence else None
         data = data_bytes(train.n_events, codes.size)
-        network = self._new_network(len(self.inputs), codes.shape[1], rng, masks, data, self._beside)
+        network = self._new_network(len(self.inputs), codes.shape[1], rng, masks, data)
         table, events = code_table(codes, device), Events(train, device)
         starts, targets = _examples(train, self.max_prefixes)
         lengths = (targets - starts).numpy()
@@ -109,8 +102,8 @@ class EMDE(SketchModel, SessionRecommender):
         counts = np.bincount(train.items[train.items >= 0], minlength=train.n_items)
         validate = partial(self._validate, held_out)
         self._train(network, codes, counts, len(starts), batch_loss, validate, Draws(rng, masks), checkpoint)
-        if self._near is not None:
-            self._state.update(self._near.state())
+        if self._counted is not None:
+            self._state.update(self._counted.state())
         return self
 
     def _hold_out(self, train: Sessions) -> tuple[Sessions, Sessions]:
@@ -131,23 +124,24 @@ class EMDE(SketchModel, SessionRecommender):
 
     def sketches(self, prefixes: Sessions) -> torch.Tensor:
         """Sketches [sessions, sketches * R * W] of prefixes, as the fitted network reads them."""
-        _, lookup = self._ready(len(self.inputs), self._beside)
-        if self.cooccurrence and self._near is None:
-            self._near = CoOccurrence.load(self._state, self.width)
+        _, lookup = self._ready(len(self.inputs))
+        if self.cooccurrence and self._counted is None:
+            self._counted = CoOccurrence.load(self._state, self.width)
         events = Events(prefixes, lookup.device)
         return self._inputs(lookup.table, events, events.sessions)
 
     def _inputs(
         self, codes: torch.Tensor, events: Events, prefixes: Ranges, sessions: np.ndarray | None = None
     ) -> torch.Tensor:
-        """Sketches [B, sketches * R * W] of prefixes: inputs, L2-normalised per row, and behind them what stood near.
+        """Sketches [B, sketches * R * W] of prefixes: inputs, L2-normalised per row, and behind them
+        what was counted.
 
         sessions  where the sessions of train start, if the prefixes are of these
         """
         inputs = self._of_events(codes, events, prefixes)
-        if self._near is None:
+        if self._counted is None:
             return inputs
-        return torch.cat([inputs, self._near.sketches(events.items, prefixes, sessions)], dim=1)
+        return torch.cat([inputs, self._counted.sketches(events, prefixes, sessions)], dim=1)
 
     def _of_events(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
         lengths = prefixes.lengths
@@ -161,7 +155,7 @@ class EMDE(SketchModel, SessionRecommender):
         return torch.cat([normalize(part, 2).flatten(1) for part in parts], dim=1)
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
-        network, lookup = self._ready(len(self.inputs), self._beside)
+        network, lookup = self._ready(len(self.inputs))
         items = np.empty((len(prefixes), k), np.int32)
         scores = np.empty((len(prefixes), k), np.float32)
         for row in range(0, len(prefixes), BATCH):

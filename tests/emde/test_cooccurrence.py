@@ -11,7 +11,7 @@ import torch
 
 from contracts import Sessions, UserError
 from emde import EMDE, cooccurrence
-from emde.cooccurrence import BEFORE, SKETCHES, STEPS, UNIT, CoOccurrence
+from emde.cooccurrence import BEFORE, LONGEST, NEAR, SKETCHES, STEPS, UNIT, CoOccurrence
 from emde.inputs import Events, Ranges
 from emde.running import RunningSession
 
@@ -32,30 +32,42 @@ def near(lists: list[list[int]]) -> np.ndarray:
     return out
 
 
-def expected(prefix: list[int], counts: np.ndarray) -> np.ndarray:
-    """Both sketches of a prefix, [SKETCHES, ROWS, WIDTH]."""
-    out = np.zeros((SKETCHES, ROWS, WIDTH))
+def followed(lists: list[list[int]], context: list[int]) -> np.ndarray:
+    """How often each item came right after the context."""
+    out, length = np.zeros(N_ITEMS), len(context)
+    for session in lists:
+        for place in range(length, len(session)):
+            if session[place - length : place] == context:
+                out[session[place]] += 1
+    return out
+
+
+def expected(prefix: list[int], lists: list[list[int]]) -> np.ndarray:
+    """The sketches of a prefix by the counts of train sessions, [SKETCHES, ROWS, WIDTH]."""
+    counts = np.zeros((SKETCHES, N_ITEMS))
+    rows = near(lists)
     for back, item in enumerate(reversed(prefix), 1):
-        for other in range(N_ITEMS):
-            for row in range(ROWS):
-                out[1, row, CODES[other, row]] += counts[item, other] / back
-                if back == 1:
-                    out[0, row, CODES[other, row]] += counts[item, other]
+        counts[1] += rows[item] / back
+    if prefix:
+        counts[0] = rows[prefix[-1]]
+    for length in range(1, LONGEST + 1):
+        if len(prefix) >= length:
+            counts[NEAR + length - 1] = followed(lists, prefix[-length:])
+    out = np.zeros((SKETCHES, ROWS, WIDTH))
+    for item in range(N_ITEMS):
+        for row in range(ROWS):
+            out[:, row, CODES[item, row]] += counts[:, item]
     return np.log(1 + out / UNIT)
 
 
-def test_counts_and_sketches_of_sessions_that_were_not_counted() -> None:
+def test_sketches_of_sessions_that_were_not_counted() -> None:
     counted = CoOccurrence.of(Sessions.from_lists(LISTS, N_ITEMS), CODES, WIDTH)
-    rows = np.zeros((N_ITEMS, N_ITEMS))
-    for item in range(N_ITEMS):
-        kept = slice(counted.rows.indptr[item], counted.rows.indptr[item + 1])
-        rows[item, counted.rows.items[kept]] = counted.rows.counts[kept]
-    np.testing.assert_allclose(rows, near(LISTS), rtol=1e-6)
-    prefixes = [[3], [1, 2, 1], [], [0, 5, 7, 11, 5]]
+    prefixes = [[3], [1, 2, 1], [], [0, 5, 7, 11, 5], LISTS[1], LISTS[1][:9], LISTS[1][:3]]
+    assert any(followed(LISTS, prefix[-2:]).any() for prefix in prefixes if len(prefix) > 1)
     events = Events(Sessions.from_lists(prefixes, N_ITEMS), torch.device("cpu"))
-    found = counted.sketches(events.items, events.sessions).numpy().reshape(len(prefixes), SKETCHES, ROWS, WIDTH)
+    found = counted.sketches(events, events.sessions).numpy().reshape(len(prefixes), SKETCHES, ROWS, WIDTH)
     for prefix, sketches in zip(prefixes, found, strict=True):
-        np.testing.assert_allclose(sketches, expected(prefix, near(LISTS)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(sketches, expected(prefix, LISTS), rtol=1e-5, atol=1e-6)
 
 
 def test_an_example_is_counted_without_its_own_session() -> None:
@@ -63,22 +75,26 @@ def test_an_example_is_counted_without_its_own_session() -> None:
     train = Sessions.from_lists(LISTS, N_ITEMS)
     counted, events = CoOccurrence.of(train, CODES, WIDTH), Events(train, torch.device("cpu"))
     for number, session in enumerate(LISTS):
-        others = near(LISTS[:number] + LISTS[number + 1 :])
+        others = LISTS[:number] + LISTS[number + 1 :]
         for length in range(1, len(session)):
             start = int(train.offsets[number])
             one = Ranges(torch.tensor([start]), torch.tensor([start + length]), np.array([length]))
-            found = counted.sketches(events.items, one, train.offsets).numpy().reshape(SKETCHES, ROWS, WIDTH)
+            found = counted.sketches(events, one, train.offsets).numpy().reshape(SKETCHES, ROWS, WIDTH)
             np.testing.assert_allclose(found, expected(session[:length], others), rtol=1e-4, atol=1e-4)
 
 
 def test_the_largest_counts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cooccurrence, "KEPT", 3)
-    rows = CoOccurrence.of(Sessions.from_lists(LISTS, N_ITEMS), CODES, WIDTH).rows
-    counts = near(LISTS)
-    for item in range(N_ITEMS):
-        kept = slice(rows.indptr[item], rows.indptr[item + 1])
-        np.testing.assert_allclose(rows.counts[kept], np.sort(counts[item])[::-1][: kept.stop - kept.start], rtol=1e-6)
-        assert kept.stop - kept.start == min(3, (counts[item] > 0).sum())
+    tables = CoOccurrence.of(Sessions.from_lists(LISTS, N_ITEMS), CODES, WIDTH).tables
+    counted = near(LISTS), np.array([followed(LISTS, [item]) for item in range(N_ITEMS)])
+    for table, of_items in zip(tables[:2], counted, strict=True):
+        for item, counts in enumerate(of_items):
+            row = int(np.searchsorted(table.contexts, item))
+            known = row < len(table.contexts) and table.contexts[row] == item
+            kept = slice(table.indptr[row], table.indptr[row + 1]) if known else slice(0, 0)
+            largest = np.sort(counts)[::-1][: min(3, (counts > 0).sum())]
+            np.testing.assert_allclose(table.counts[kept], largest, rtol=1e-6)
+            np.testing.assert_allclose(counts[table.items[kept]], largest, rtol=1e-6)
 
 
 def model(**options: Any) -> EMDE:
