@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from benchmark.experiments import costs
 from benchmark.experiments.headline import EVALUATION, UNITS, PerUnit
-from benchmark.protocol.significance import Tested, contributions
+from benchmark.protocol.significance import Tested
 from benchmark.report import kept
 from benchmark.report import units as per_unit
 from benchmark.report.tables import variants
@@ -81,6 +81,7 @@ class Measured:
     ) -> None:
         self.failed = failed or {}
         self._folders, self._made, self._current = folders, made or Made(), current
+        self._values: dict[Path, PerUnit | None] = {}
         self._read: Callable[[Path], Any] = costs.read if priced else read_json
         for folder in folders:
             if not folder.is_dir():
@@ -156,22 +157,17 @@ class Measured:
         except (OSError, pa.ArrowInvalid) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: expected metrics per session or user, found {reason}") from None
-        (of_split, names), (of_seed, seeds) = (_coded(table[name]) for name in ("split", "seed"))
+        of_split, of_seed = (table[name].to_numpy(zero_copy_only=False) for name in ("split", "seed"))
         unit, points = (table[name].to_numpy() for name in ("unit", "points"))
-        keys: list[np.ndarray] = []
-        columns: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-        for seed in range(len(seeds)):
-            codes = [names.index(name) if name in names else -1 for name in splits]
-            parts = [np.flatnonzero((of_split == code) & (of_seed == seed)) for code in codes]
-            rows = np.concatenate(parts)
-            split = np.repeat(np.arange(len(splits)), [len(part) for part in parts])
-            keys.append(np.stack([split, unit[rows]], axis=1))
-            for name in wanted:
-                sums = table[name].to_numpy().astype(np.float64)[rows]
-                columns[name].append(contributions(sums, points[rows], split))
-        if any(not np.array_equal(other, keys[0]) for other in keys[1:]):
+        sums = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
+        seeds = []
+        for seed in dict.fromkeys(of_seed):
+            rows = [np.flatnonzero((of_split == split) & (of_seed == seed)) for split in splits]
+            parts = [PerUnit(unit[at], points[at], {name: sums[name][at] for name in wanted}) for at in rows]
+            seeds.append(per_unit.of_seed(parts, wanted))
+        if (found := per_unit.over_seeds(seeds)) is None:
             raise UserError(f"{path}: expected the same sessions or users for every seed, found others")
-        return keys[0], {name: np.mean(values, axis=0) for name, values in columns.items()}
+        return found
 
     def _kept_units(
         self, data: str, method: str, splits: Sequence[str], metrics: Sequence[str]
@@ -187,9 +183,11 @@ class Measured:
         return per_unit.over_seeds(seeds)
 
     def _kept_run(self, run: Mapping[str, Any]) -> PerUnit | None:
-        """The values of a kept run, from the last of the folders that holds them."""
-        read = (per_unit.read(folder, run) for folder in reversed(self._folders))
-        return next((part for part in read if part is not None), None)
+        """The values of a kept run, from the last of the folders that holds them; read once."""
+        if (place := per_unit.path_of(Path(), run)) not in self._values:
+            read = (per_unit.read(folder, run) for folder in reversed(self._folders))
+            self._values[place] = next((part for part in read if part is not None), None)
+        return self._values[place]
 
     @cached_property
     def _tests(self) -> dict[str, dict[str, Tested]]:
@@ -252,12 +250,6 @@ def lists_of(runs: Mapping[Any, Any]) -> list[str]:
 
 def _pair(own: Sequence[str], against: Sequence[str]) -> str:
     return f"{' '.join(own)} / {' '.join(against)}"
-
-
-def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """(codes int [n], their names) of a column of few different strings."""
-    coded = column.combine_chunks().dictionary_encode()
-    return coded.indices.to_numpy(), coded.dictionary.to_pylist()
 
 
 def checked(compared: dict[str, Any], where: Path) -> dict[str, Any]:
