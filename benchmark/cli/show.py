@@ -217,11 +217,18 @@ def show_search(result: Result) -> None:
 
 
 def show_parameters(result: Result) -> None:
-    rows = [
-        [p["name"], to_json(p["value"]), p["source"], f"{p['file']}: {p['key']}" if p["key"] else p["file"]]
-        for p in result["parameters"]
-    ]
-    grid(["parameter", "value", "from", "file"], rows, f"{result['method']} on {result['data']}")
+    """A parameter a line; sources, which are sentences and stand for many parameters, numbered below."""
+    sources: dict[tuple[str, str], int] = {}
+    rows = []
+    for p in result["parameters"]:
+        where = ": ".join(filter(None, [p["file"], p["key"].removesuffix(p["name"]).rstrip(".: ")]))
+        number = sources.setdefault((p["source"], where), len(sources) + 1) if where else 0
+        several = isinstance(p["value"], list) and any(isinstance(one, dict) for one in p["value"])
+        value = "\n".join(map(to_json, p["value"])) if several else to_json(p["value"])
+        rows.append([p["name"], value, f"[{number}]" if number else p["source"]])
+    grid(["parameter", "value", "from"], rows, f"{result['method']} on {result['data']}")
+    for (source, where), number in sources.items():
+        line(f"[{number}] {where}: {source}")
 
 
 def show_tree(result: Any, indent: str = "") -> None:
