@@ -60,7 +60,7 @@ def by_group(
         names = max((list(line) for line in lines.values()), key=len)
         handles |= _draw(axes, lines, names, list(range(len(names))), named)
         axes.set_xlabel(axis[what])
-        axes.set_xticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
     grid[0][0].set_ylabel(metric)
     return _finish(figure, handles, title)
 
