@@ -37,7 +37,8 @@ ROWS = {
         ("emde-plus", "rsc15-100k", "emde-plus", "MRR@20", 0.3789),
         ("emde-plus", "retailrocket-dhcn", "emde-plus-one", "HR@20", 0.5732),
         ("emde-plus", "yoochoose-1-64", "emde-plus-one", "MRR@20", 0.3150),
-        ("emde-plus", "30music-10pct", "emde-plus-one", "HR@20", 0.4600),
+        ("emde-plus", "30music-10pct", "emde-plus-one", "MRR@20", 0.3077),
+        ("emde-plus-topk", "movielens-1m", "emde-plus", "NDCG@20", 0.2812),
     ],
     "public": [
         ("srgnn-splits", "yoochoose-1-64", "emde-searched", "MRR@20", 0.3114),
