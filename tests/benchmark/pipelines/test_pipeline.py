@@ -52,9 +52,11 @@ def test_a_changed_profile_changes_its_files(tmp_path, monkeypatch) -> None:
     own.write_text(pipeline.MARK)
     edit(tmp_path / "profiles/public/profile.yaml", lambda profile: profile["session"][0]["methods"].remove("sr"))
     (tmp_path / "profiles/movielens-1m/profile.yaml").unlink()
+    edit(tmp_path / "profiles/plus/profile.yaml", lambda profile: profile.pop("topk"))
     changed = pipeline.changes(settings.load(path))
     assert changed.keys() == {
-        "pipelines/movielens-1m/dvc.yaml", "profiles/movielens-1m/dvc.yaml", "profiles/public/dvc.yaml",
+        "pipelines/movielens-1m/dvc.yaml", "profiles/movielens-1m/dvc.yaml", "profiles/plus/dvc.yaml",
+        "profiles/public/dvc.yaml",
         *(f"pipelines/{data}/dvc.yaml"
           for data in ("retailrocket-dhcn", "diginetica-srgnn", "30music-10pct", "yoochoose-1-64", "rsc15-100k")),
     }  # fmt: skip

@@ -34,9 +34,9 @@ ROWS = {
         ("srgnn-splits", "retailrocket-dhcn", "vs-knn", "HR@20", 0.5530),
     ],
     "plus": [
-        ("emde-plus", "rsc15-100k", "emde-plus", "MRR@20", 0.3789),
+        ("emde-plus", "rsc15-100k", "emde-plus", "MRR@20", 0.3781),
         ("emde-plus", "retailrocket-dhcn", "emde-plus-one", "HR@20", 0.5732),
-        ("emde-plus", "yoochoose-1-64", "emde-plus-one", "MRR@20", 0.3150),
+        ("emde-plus", "yoochoose-1-64", "emde-plus-one", "MRR@20", 0.3156),
         ("emde-plus", "30music-10pct", "emde-plus-one", "MRR@20", 0.3077),
         ("emde-plus-topk", "movielens-1m", "emde-plus", "NDCG@20", 0.2812),
     ],
@@ -125,7 +125,7 @@ def test_rows_are_tested_by_the_values_per_session_that_are_kept() -> None:
     rows = {row.method: row for b in results.tables[0].blocks if b.data == "rsc15-100k" for row in b.rows}
     test = rows["vstan"].cells[0].test
     assert test is not None
-    assert (test.against, round(test.difference, 4)) == ("emde-plus", -0.0131)
+    assert (test.against, round(test.difference, 4)) == ("emde-plus", -0.0153)
     assert test.t_holm < 1e-6
 
 
