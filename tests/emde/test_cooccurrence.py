@@ -60,6 +60,23 @@ def expected(prefix: list[int], lists: list[list[int]]) -> np.ndarray:
     return np.log(1 + out / UNIT)
 
 
+def test_counts() -> None:
+    """All that was counted, and nothing else: near each item, after each, after each two in a row."""
+    tables = CoOccurrence.of(Sessions.from_lists(LISTS, N_ITEMS), CODES, WIDTH).tables
+    every = range(N_ITEMS)
+    counted = (
+        near(LISTS),
+        np.array([followed(LISTS, [item]) for item in every]),
+        np.array([followed(LISTS, [first, item]) for first in every for item in every]),
+    )
+    for table, counts in zip(tables, counted, strict=True):
+        found = np.zeros_like(counts)
+        for row, context in enumerate(table.contexts):
+            kept = slice(table.indptr[row], table.indptr[row + 1])
+            found[context, table.items[kept]] = table.counts[kept]
+        np.testing.assert_allclose(found, counts, rtol=1e-6)
+
+
 def test_sketches_of_sessions_that_were_not_counted() -> None:
     counted = CoOccurrence.of(Sessions.from_lists(LISTS, N_ITEMS), CODES, WIDTH)
     prefixes = [[3], [1, 2, 1], [], [0, 5, 7, 11, 5], LISTS[1], LISTS[1][:9], LISTS[1][:3]]
