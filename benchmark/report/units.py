@@ -110,10 +110,15 @@ def of_cell(folder: Path) -> Units:
     places = [(run["split"], "-" if run.get("seed") is None else str(run["seed"])) for run in runs]
     out: Units = {}
     for run, (split, seed) in zip(runs, places, strict=True):
-        rows = table.filter((pc.field("split") == split) & (pc.field("seed") == seed))
-        if places.count((split, seed)) == 1 and len(rows):
-            out[run["lists_sha256"]] = _per_unit(rows, METRICS[run["kind"]])
+        values = of_run(table, split, seed, METRICS[run["kind"]])
+        if places.count((split, seed)) == 1 and len(values.unit):
+            out[run["lists_sha256"]] = values
     return out
+
+
+def of_run(table: pa.Table, split: str, seed: str, metrics: Sequence[str]) -> PerUnit:
+    """The values of one split and seed in the table of a cell; a method without seeds has "-"."""
+    return _per_unit(table.filter((pc.field("split") == split) & (pc.field("seed") == seed)), metrics)
 
 
 def _per_unit(table: pa.Table, metrics: Sequence[str]) -> PerUnit:

@@ -157,14 +157,10 @@ class Measured:
         except (OSError, pa.ArrowInvalid) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: expected metrics per session or user, found {reason}") from None
-        of_split, of_seed = (table[name].to_numpy(zero_copy_only=False) for name in ("split", "seed"))
-        unit, points = (table[name].to_numpy() for name in ("unit", "points"))
-        sums = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
-        seeds = []
-        for seed in dict.fromkeys(of_seed):
-            rows = [np.flatnonzero((of_split == split) & (of_seed == seed)) for split in splits]
-            parts = [PerUnit(unit[at], points[at], {name: sums[name][at] for name in wanted}) for at in rows]
-            seeds.append(per_unit.of_seed(parts, wanted))
+        seeds = [
+            per_unit.of_seed([per_unit.of_run(table, split, seed, wanted) for split in splits], wanted)
+            for seed in table["seed"].unique().to_pylist()
+        ]
         if (found := per_unit.over_seeds(seeds)) is None:
             raise UserError(f"{path}: expected the same sessions or users for every seed, found others")
         return found
