@@ -93,6 +93,13 @@ def top_k(scores: np.ndarray, k: int, exclude=None) -> Lists:
     return lists
 
 
+def best_of_each(owners: np.ndarray, items: np.ndarray, scores: np.ndarray, k: int) -> np.ndarray:
+    """Indices int64 of the k best of each owner's (item, score) pairs [n]: owners ascending, then the best first."""
+    order = np.lexsort((items, -scores, owners))
+    owner = owners[order]
+    return order[np.arange(len(order)) - np.searchsorted(owner, owner) < k]
+
+
 def ranks_of(listed: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Rank (from 1) of each target [n] in its list [n, k], int64 [n]; 0 where it is not listed."""
     hits = listed == targets[:, None]

@@ -26,6 +26,7 @@ import scipy.sparse as sp
 import torch
 
 from contracts import Sessions, for_chunks
+from contracts.ranking import best_of_each
 from emde.inputs import Events, Ranges
 
 NEAR = 2
@@ -129,9 +130,7 @@ def _followed(train: Sessions, length: int) -> Counts:
 def _largest(contexts: np.ndarray, counted: sp.csr_matrix) -> Counts:
     """The KEPT largest of each row of [contexts, items]."""
     owner = np.repeat(np.arange(len(contexts)), np.diff(counted.indptr))
-    order = np.lexsort((counted.indices, -counted.data, owner))
-    rank = np.arange(counted.nnz) - counted.indptr[owner]
-    order = order[rank < KEPT]
+    order = best_of_each(owner, counted.indices, counted.data, KEPT)
     indptr = np.concatenate([[0], np.cumsum(np.minimum(np.diff(counted.indptr), KEPT))]).astype(np.int64)
     return Counts(contexts, indptr, counted.indices[order].astype(np.int32), counted.data[order].astype(np.float32))
 

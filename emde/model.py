@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,7 @@ from emde.decode import Decoder, ItemLookup, popularity_prior
 from emde.meter import Meter
 from emde.modality import Known, Modalities, Modality, Variant, item_codes, needs
 from emde.network import Members, Network, SketchNetwork, Skip
+from emde.sketch import normalize
 from emde.train import Batches, Chosen
 
 NETWORK = "network."
@@ -78,6 +79,9 @@ class SketchModel(Coded, EpochLearner):
     hidden: int = Field(3000, ge=1, description="units per hidden layer")
     layers: int = Field(3, ge=0, description="hidden layers")
     batch_norm: bool = Field(True, description="batch normalisation after each hidden layer's activation")
+    normalization: Literal["l2", "none"] = Field(
+        "l2", description="of every row of the input sketches: l2 (paper 3.3.4), or none, weights as they were summed"
+    )
     skip: bool = Field(
         False,
         description="the rows of the input sketches go to the logits of the same rows, too, times learned factors: "
@@ -141,6 +145,11 @@ class SketchModel(Coded, EpochLearner):
         coding = Coding(self.coder, self.n, self.k, self.spread)
         codes, self._known = item_codes(train, every, coding, rng, self.variant)
         return codes
+
+    def network_input(self, sketches: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Sketches [B, R, W] side by side, [B, sketches * R * W], their rows normalised as the network reads them."""
+        alike = sketches if self.normalization == "none" else [normalize(one, 2) for one in sketches]
+        return torch.cat([one.flatten(1) for one in alike], dim=1)
 
     def _new_network(
         self,

@@ -67,8 +67,8 @@ class RunningSession:
     @property
     def inputs(self) -> torch.Tensor:
         """What the network reads, float32 [1, inputs * R * W]; ``EMDE.sketches`` of all events so far."""
-        parts = [self._parts[part].normalized(2).ravel() for part in self._model.inputs]
-        return torch.from_numpy(np.concatenate(parts)).float()[None].to(self._lookup.device)
+        parts = [torch.from_numpy(self._parts[part].counts).float()[None] for part in self._model.inputs]
+        return self._model.network_input(parts).to(self._lookup.device)
 
     def recommend(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(items int32 [k], scores float32 [k]) for what comes next, best first."""

@@ -18,7 +18,6 @@ from emde.cooccurrence import SKETCHES, CoOccurrence
 from emde.decode import BATCH, code_table
 from emde.inputs import Events, Inputs, Ranges, input_sketch
 from emde.model import Draws, SketchModel
-from emde.sketch import normalize
 from emde.train import Chosen
 
 EVENTS = 1 << 18
@@ -33,7 +32,7 @@ class EMDE(SketchModel, SessionRecommender):
     """Session recommender: sketch of the session so far -> network -> sketch of the next item.
 
     Input: the sketch of all events but the last, with exponential time decay (and each event's weight,
-    where the data has some), beside the sketch of the last event; each row L2-normalised. Target: the
+    where the data has some), beside the sketch of the last event; each row L2-normalised (paper 3.3.4). Target: the
     next item's code in every row; loss: cross entropy per row, averaged. Every prefix of every train
     session is an example. With ``validation``, the sessions that end last are held out (their items'
     codes included), and the epoch of the largest MRR@20 on them is kept.
@@ -133,8 +132,7 @@ class EMDE(SketchModel, SessionRecommender):
     def _inputs(
         self, codes: torch.Tensor, events: Events, prefixes: Ranges, sessions: np.ndarray | None = None
     ) -> torch.Tensor:
-        """Sketches [B, sketches * R * W] of prefixes: inputs, L2-normalised per row, and behind them
-        what was counted.
+        """Sketches [B, sketches * R * W] of prefixes: the layers' inputs, and behind them what was counted.
 
         sessions  where the sessions of train start, if the prefixes are of these
         """
@@ -152,7 +150,7 @@ class EMDE(SketchModel, SessionRecommender):
 
     def _at_once(self, codes: torch.Tensor, events: Events, prefixes: Ranges) -> torch.Tensor:
         parts = [input_sketch(part, codes, events, prefixes, self.alpha, self.w, self.width) for part in self.inputs]
-        return torch.cat([normalize(part, 2).flatten(1) for part in parts], dim=1)
+        return self.network_input(parts)
 
     def recommend(self, prefixes: Sessions, k: int) -> tuple[np.ndarray, np.ndarray]:
         network, lookup = self._ready(len(self.inputs))

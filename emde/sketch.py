@@ -51,11 +51,6 @@ class Sketch:
         """Count-min estimate of the weight of items: the least of their buckets, never below the truth."""
         return self.counts[np.arange(self.codes.shape[1]), self.codes[items]].min(axis=1)
 
-    def normalized(self, order: int) -> np.ndarray:
-        """The histograms, each divided by its L1 or L2 norm; a zero row stays zero."""
-        norms = np.linalg.norm(self.counts, ord=order, axis=1, keepdims=True)
-        return self.counts / np.maximum(norms, 1e-12)
-
 
 def sketch(
     codes: torch.Tensor, items: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, shape: tuple[int, int, int]

@@ -100,11 +100,11 @@ class TopKEMDE(SketchModel, TopKRecommender):
         return _Rows(users.disliked, None, device)
 
     def _inputs(self, codes: torch.Tensor, liked: _Items, disliked: _Rows | None, batch: Chosen) -> torch.Tensor:
-        """L2-normalised input sketches [B, inputs * R * W] of what each user likes (and dislikes)."""
+        """Input sketches [B, inputs * R * W] of what each user likes (and dislikes)."""
         shape = (len(batch.here), codes.shape[1], self.width)
         parts = [liked] if disliked is None else [liked, disliked.of(batch)]
         sketches = [sketch(codes, part.items, part.owner, part.weights, shape) for part in parts]
-        return torch.cat([normalize(s, 2).flatten(1) for s in sketches], dim=1)
+        return self.network_input(sketches)
 
     def recommend(
         self, profiles: Interactions, k: int, exclude: sp.csr_matrix | None = None

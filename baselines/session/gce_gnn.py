@@ -25,6 +25,7 @@ from baselines.session.shared.graph import (
 )
 from baselines.session.shared.neural import Begun, Dropout
 from contracts import Sessions
+from contracts.ranking import best_of_each
 from contracts.runtime.training import Step
 
 SELF, OUT, IN, BOTH = range(4)
@@ -113,14 +114,13 @@ def global_graph(train: Sessions, n: int, epsilon: int) -> tuple[torch.Tensor, t
     ends = np.concatenate([before, after]), np.concatenate([after, before])
     shape = (train.n_items, train.n_items)
     pairs = sp.csr_matrix((np.ones(len(ends[0]), np.float32), ends), shape=shape).tocoo()  # sums equal pairs
-    order = np.lexsort((pairs.col, -pairs.data, pairs.row))
-    row, col, data = pairs.row[order], pairs.col[order], pairs.data[order]
+    kept = best_of_each(pairs.row, pairs.col, pairs.data, n)
+    row, col, data = pairs.row[kept], pairs.col[kept], pairs.data[kept]
     rank = np.arange(len(row)) - np.searchsorted(row, row)
-    kept = rank < n
     neighbours = torch.full((train.n_items, n), -1)
     counts = torch.zeros(train.n_items, n)
-    neighbours[row[kept], rank[kept]] = torch.from_numpy(col[kept].astype(np.int64))
-    counts[row[kept], rank[kept]] = torch.from_numpy(data[kept])
+    neighbours[row, rank] = torch.from_numpy(col.astype(np.int64))
+    counts[row, rank] = torch.from_numpy(data)
     return neighbours, counts
 
 

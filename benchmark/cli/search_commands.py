@@ -44,6 +44,7 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     ablations = add("ablations", compare_ablations, "which choices matter: a profile's ablation cells compared")
     ablations.add_argument("--cells", type=Path, metavar="DIR", help="where emde ablate wrote them (default: its)")
     ablations.add_argument("--profile", metavar="NAME", help="default: sample")
+    ablations.add_argument("--data", nargs="+", default=(), metavar="NAME", help="these data sets of it (default: all)")
     ablations.add_argument(
         "--out", type=Path, metavar="DIR", help="default: results/generated/profiles/PROFILE/ablations"
     )
@@ -85,5 +86,5 @@ def compare_ablations(args: argparse.Namespace) -> dict[str, Any]:
     from benchmark.report import sensitivity
 
     root, profile = settings.project_root(), args.profile or profiles.DEFAULT
-    compared = sensitivity.compare(settings.load(), profile, args.cells or root / profiles.ABLATIONS)
+    compared = sensitivity.compare(settings.load(), profile, args.cells or root / profiles.ABLATIONS, args.data)
     return sensitivity.write(compared, args.out or root / profiles.compared_folder(profile))

@@ -31,21 +31,28 @@ PAPER_ON = "retail"
 Level = dict[str, Any]
 
 
-def compare(settings: Settings, profile: str, folder: Path) -> dict[str, Any]:
+def compare(settings: Settings, profile: str, folder: Path, only: Sequence[str] = ()) -> dict[str, Any]:
     """Every level of every factor, from the cells under ``folder`` that were run.
+
+    only  these data sets of the profile; none: all
 
     {"schema": 2, "profile", "main": metric, "levels": [...]}; a level holds data, factor, label, cell, decoder,
     and either unavailable (why) or params, split, train, points, seeds (how many), items, random_codes (group -> items
     that it knows nothing about), sessions and sampled_points (null: all of train, all points), metrics: name ->
     {mean, sd, low, high} (95% t interval over seeds) and, but for the base model with its default decoder,
     difference: name -> the paired test against that over sessions (mean over seeds; fields of
-    benchmark.report.tables.model.PairedTest), Holm-corrected over the data set's levels and metrics;
+    benchmark.report.tables.model.PairedTest), Holm-corrected over the data set's levels and metrics; beside: label
+    of an earlier level of the factor that is not the base either -> the same tests, without that correction;
     published: name -> value of the paper's Table 6 (another data set) where it has that level.
-    Raises UserError where a cell of the profile was not run.
+    Raises UserError where a cell of the profile was not run, or the profile has none of a data set.
     """
     cells = settings.ablation_cells(profile)
     if not cells:
         raise UserError(f"profile {profile} declares no ablations")
+    declared = dict.fromkeys(data for data, _ in cells)
+    if unknown := [data for data in only if data not in declared]:
+        raise UserError(f"profile {profile}: expected ablations of {', '.join(declared)}, found {', '.join(unknown)}")
+    cells = [(data, cell) for data, cell in cells if data in (only or declared)]
     read = {(data, cell): _read(cell_files(folder, data, cell)[0]) for data, cell in cells}
     levels: list[Level] = []
     for data in dict.fromkeys(data for data, _ in cells):
@@ -92,16 +99,23 @@ def _level(cell: dict[str, Any], decoder: str) -> Level:
 
 
 def _differences(folder: Path, data: str, levels: Sequence[Level]) -> None:
-    """Add ``difference`` to the base model to every other level of a data set, if the base was run."""
+    """Add ``difference`` to the base model to every other level of a data set, if the base was run, and ``beside``."""
     bases = [level for level in levels if level["cell"] == BASE and "metrics" in level]
     if not bases:
         return
     base = _columns(folder, data, BASE, bases[0]["decoder"])
     tests = []
+    others: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for level in levels:
         if "metrics" in level and (level["cell"], level["decoder"]) != (BASE, bases[0]["decoder"]):
             own = _columns(folder, data, level["cell"], level["decoder"])
             tests += [(level, name, paired(own[name], base[name])) for name in METRICS]
+            before = others.setdefault(level["factor"], {})
+            level["beside"] = {
+                label: {name: asdict(paired(own[name], columns[name])) for name in METRICS}
+                for label, columns in before.items()
+            }
+            before[level["label"]] = own
     t, w = (holm(np.array([getattr(test, part) for _, _, test in tests])) for part in ("t_p", "wilcoxon_p"))
     for i, (level, name, test) in enumerate(tests):
         corrected = {"t_holm": float(t[i]), "wilcoxon_holm": float(w[i])}

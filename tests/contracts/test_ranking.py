@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from contracts import PAD, top_k
 from contracts.errors import NotFinite
-from contracts.ranking import insert, ranks_of, validation_row
+from contracts.ranking import best_of_each, insert, ranks_of, validation_row
 
 SCORES = st.sampled_from([-np.inf, -2.5, -1.0, 0.0, 0.5, 0.5000001, 1.0, 3.0])
 """Few values: most rows hold ties; 0.5 and 0.5000001 differ in float32, too."""
@@ -82,6 +82,20 @@ def test_insert_in_any_order(pairs, capacity: int) -> None:
     assert items[:size].tolist() == [item for _, item in expected]
     assert scores[:size].tolist() == [-negative for negative, _ in expected]
     assert (items[size:] == PAD).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), SCORES), max_size=30), st.integers(1, 4))
+def test_best_of_each_owner(rows, k: int) -> None:
+    unique = list({(owner, item): score for owner, item, score in rows}.items())
+    owners = np.array([owner for (owner, _), _ in unique], np.int64)
+    items = np.array([item for (_, item), _ in unique], np.int64)
+    scores = np.array([score for _, score in unique])
+    found = [(int(owners[i]), int(items[i])) for i in best_of_each(owners, items, scores, k)]
+    expected = []
+    for owner in range(4):
+        mine = sorted((-score, item) for (whose, item), score in unique if whose == owner)
+        expected += [(owner, item) for _, item in mine[:k]]
+    assert found == expected
 
 
 def test_validation_by_hand() -> None:

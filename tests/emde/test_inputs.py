@@ -107,6 +107,20 @@ def test_a_skip_names_again_what_was_seen() -> None:
         named(skip=True, variant="release")
 
 
+@pytest.mark.parametrize("part", get_args(Input))
+def test_without_normalization_the_network_reads_the_sums(part: Input) -> None:
+    raw, alike = (model(inputs=[part], normalization=name).fit(SESSIONS) for name in ("none", "l2"))
+    summed, read = (one.sketches(SESSIONS).view(len(SESSIONS), -1, one.width) for one in (raw, alike))
+    device = torch.device("cpu")
+    events = Events(SESSIONS, device)
+    codes = torch.from_numpy(raw._state["codes"].astype(np.int64))
+    assert torch.equal(summed, input_sketch(part, codes, events, events.sessions, raw.alpha, raw.w, raw.width))
+    norms = summed.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(read * norms, summed)
+    if part not in ("last", "first"):
+        assert float((norms - 1).abs().max()) > 0.4  # two and more events
+
+
 def test_smoothing_and_weight_decay_flatten_what_is_learned() -> None:
     """The same start and the same examples: the target's share of every row falls, and so do the weights."""
 

@@ -18,16 +18,17 @@ SMALL: dict[str, Any] = {
 N_ITEMS = 30
 
 
-def fitted(inputs: list[str]) -> EMDE:
+def fitted(inputs: list[str], normalization: str = "l2") -> EMDE:
     rng = np.random.default_rng(1)
     train = Sessions.from_lists([rng.integers(0, N_ITEMS, 6) for _ in range(40)], N_ITEMS)
-    return EMDE.create(SMALL | {"inputs": inputs}).fit(train)
+    return EMDE.create(SMALL | {"inputs": inputs, "normalization": normalization}).fit(train)
 
 
+@pytest.mark.parametrize("normalization", ["l2", "none"])
 @pytest.mark.parametrize("inputs", [["past", "last"], ["all"], ["last", "all", "past"]])
-def test_every_prefix_of_a_session(inputs: list[str]) -> None:
+def test_every_prefix_of_a_session(inputs: list[str], normalization: str) -> None:
     """Times whose decay is felt (0.9 ** (0.01 * 300 s) = 0.73), weights, items unknown to train, repeated items."""
-    model, rng = fitted(inputs), np.random.default_rng(2)
+    model, rng = fitted(inputs, normalization), np.random.default_rng(2)
     items = rng.integers(-1, N_ITEMS, 40).astype(np.int32)
     times = np.cumsum(rng.integers(0, 600, 40)).astype(np.float64)
     weights = rng.choice([1, 2, 5], 40).astype(np.float32)

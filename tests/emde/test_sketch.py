@@ -102,8 +102,14 @@ def test_numpy_and_torch_agree(events) -> None:
         np.array([item for item, _, _ in events], np.int64), np.array([weight for _, _, weight in events])
     )
     np.testing.assert_array_equal(at_once.counts, stream(events).counts)
+
+
+@given(EVENTS)
+def test_normalized_rows_are_shares_of_their_norm(events) -> None:
+    batch = build([(item, 0, weight) for item, _, weight in events])
     for order in (1, 2):
-        np.testing.assert_allclose(stream(events).normalized(order), normalize(batch, order)[0].numpy(), atol=1e-6)
+        norms = np.linalg.norm(batch[0].numpy(), ord=order, axis=1, keepdims=True)
+        np.testing.assert_allclose(normalize(batch, order)[0].numpy() * norms, batch[0].numpy(), atol=1e-6)
 
 
 @given(EVENTS, EVENTS)

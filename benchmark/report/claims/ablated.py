@@ -18,7 +18,7 @@ Levels = tuple[dict[str, Any] | None, dict[str, Any] | None]
 
 
 def ablated(claim: str, part: Ablated, kept: Evidence) -> Iterator[Finding]:
-    """Levels of the ablations; of two levels that are not the base only the values are kept, no test of them."""
+    """Levels of the ablations. Two that are both not the base were tested against each other if of one factor."""
     for data, place in part.data.items():
         levels = kept.levels.get((data, part.first)), kept.levels.get((data, part.second))
         for metric in part.metrics:
@@ -41,16 +41,24 @@ def _level(bare: Finding, levels: Levels, settings: Settings) -> Finding:
         whole=all(level.get(name, 0) is None for level in (own, other) for name in ("sessions", "sampled_points")),
         commands=tuple(f"emde ablate --data {bare.data} --cell {level['cell']}" for level in (own, other)),
     )  # fmt: skip
-    if "difference" not in own and "difference" in other:
-        test, sign = other["difference"][bare.metric], -1
-    elif "difference" not in other and "difference" in own:
-        test, sign = own["difference"][bare.metric], 1
-    else:
+    sign, tests = _tests(own, other)
+    if tests is None:
         return replace(filled, verdict=Judgement.UNDECIDED, why="both are kept as tested against the base, not "
                        f"against each other ({values[0]['mean'] - values[1]['mean']:+.4f})")  # fmt: skip
+    test = tests[bare.metric]
     low, high = sorted((sign * test["low"], sign * test["high"]))
     return replace(filled, difference=sign * test["difference"], low=low, high=high,
                    p=None if bare.margin else test["t_p"])  # fmt: skip
+
+
+def _tests(own: dict[str, Any], other: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
+    """(1, tests of own - other) or (-1, tests of other - own); None where neither was made."""
+    for sign, level, against in ((1, own, other), (-1, other, own)):
+        if "difference" in level and "difference" not in against:
+            return sign, level["difference"]
+        if level["factor"] == against["factor"] and against["label"] in level.get("beside", {}):
+            return sign, level["beside"][against["label"]]
+    return 1, None
 
 
 def _not_ablated(bare: Finding, levels: Levels, settings: Settings) -> Finding:

@@ -56,7 +56,7 @@ GRID: dict[str, Any] = {
         "input": {"mm": "base", "metadata": "metadata", "random": "random"},
         "bits": {"7": "base", "4": "k4"},
         "alone": {"only": "base"},
-        "apart": {"only": "k4"},
+        "apart": {"one": "k4", "two": "random"},
     },
 }
 
@@ -123,7 +123,7 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
     ran = {cell: ablate(chosen, DATA, cell, cells) for cell in GRID["cells"]}
     result = sensitivity.compare(chosen, "tiny", cells)
     levels = {(level["factor"], level["label"]): level for level in result["levels"]}
-    assert len(levels) == len(result["levels"]) == 8
+    assert len(levels) == len(result["levels"]) == 9
     values = ran["random"]["results"]["gmean"]["MRR@20"]
     metric = levels["input", "random"]["metrics"]["MRR@20"]
     low, high = stats.t.interval(0.95, 1, np.mean(values), stats.sem(values))
@@ -151,8 +151,22 @@ def test_levels_are_compared_with_the_base(sample, chosen, tmp_path) -> None:
         "ensemble: min",
         "input: random",
         "bits: 4",
-        "apart: only",
+        "apart: one",
+        "apart: two",
     ]
+
+
+def test_levels_of_a_factor_are_compared_with_each_other(sample, chosen, tmp_path) -> None:
+    ran = {cell: ablate(chosen, DATA, cell, tmp_path)["results"]["gmean"] for cell in ("base", "k4", "random")}
+    chosen.profiles["tiny"].ablations[0] = AblationChoice(data=[DATA], cells=list(ran))
+    result = sensitivity.compare(chosen, "tiny", tmp_path, [DATA])
+    beside = {(level["factor"], level["label"]): level.get("beside") for level in result["levels"]}
+    assert beside["input", "random"] == beside["apart", "one"] == {}
+    found = beside["apart", "two"]["one"]["HR@20"]
+    assert found["difference"] == pytest.approx(np.mean(ran["random"]["HR@20"]) - np.mean(ran["k4"]["HR@20"]))
+    assert found["low"] < found["difference"] < found["high"]
+    with pytest.raises(UserError, match="expected ablations of sample-sessions, found elsewhere"):
+        sensitivity.compare(chosen, "tiny", tmp_path, ["elsewhere"])
 
 
 def test_orderings_name_agreement() -> None:

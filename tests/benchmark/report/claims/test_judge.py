@@ -180,9 +180,12 @@ def level(label: str, mean: float, difference: float | None = None, **more: Any)
     found: dict[str, Any] = {"data": DATA, "factor": "ensemble", "label": label, "cell": "base", "decoder": label,
                              "seeds": 3, "metrics": metrics}  # fmt: skip
     if difference is not None:
-        found["difference"] = {"MRR@20": {"difference": difference, "low": difference - 0.005,
-                                          "high": difference + 0.005, "t_p": 1e-8}}  # fmt: skip
+        found["difference"] = against(difference)
     return found | more
+
+
+def against(difference: float) -> dict[str, Any]:
+    return {"MRR@20": {"difference": difference, "low": difference - 0.005, "high": difference + 0.005, "t_p": 1e-8}}
 
 
 WHOLE: dict[str, Any] = {"sessions": None, "sampled_points": None}
@@ -200,6 +203,10 @@ ENSEMBLE = {"kind": "ablation", "first": "ensemble/gmean", "second": "ensemble/m
          Judgement.INDICATED, ""),
         ([level("gmean", 0.36), level("min", 0.3595, -0.0005)], Judgement.UNDECIDED, "spread"),
         ([level("gmean", 0.36, 0.1), level("min", 0.3, 0.04)], Judgement.UNDECIDED, "not against each other (+0.0600)"),
+        ([level("gmean", 0.36, 0.1, **WHOLE), level("min", 0.3, 0.04, beside={"gmean": against(-0.06)}, **WHOLE)],
+         Judgement.HOLDS, ""),
+        ([level("gmean", 0.36, 0.1, beside={"min": against(0.06)}, factor="other", **WHOLE),
+          level("min", 0.3, 0.04, **WHOLE)], Judgement.NOT_RUN, ""),
         ([level("gmean", 0.36), {**level("min", 0), "unavailable": "no such one"}], Judgement.NOT_TESTABLE, "no such"),
         ([level("gmean", 0.36)], Judgement.NOT_RUN, ""),
     ],
