@@ -37,6 +37,7 @@ ROWS = {
         ("emde-plus", "rsc15-100k", "emde-plus", "MRR@20", 0.3781),
         ("emde-plus", "retailrocket-dhcn", "emde-plus-one", "HR@20", 0.5732),
         ("emde-plus", "yoochoose-1-64", "emde-plus-one", "MRR@20", 0.3156),
+        ("emde-plus", "yoochoose-1-64", "emde-plus", "HR@20", 0.7085),
         ("emde-plus", "30music-10pct", "emde-plus-one", "MRR@20", 0.3077),
         ("emde-plus", "diginetica-srgnn", "emde-plus-one", "HR@20", 0.5188),
         ("emde-plus-topk", "movielens-1m", "emde-plus", "NDCG@20", 0.2812),
