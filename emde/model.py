@@ -88,8 +88,8 @@ class SketchModel(Coded, EpochLearner):
         "what was seen is named again without passing the layers",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden units dropped in training")
-    epochs: int = Field(5, ge=0)
-    batch_size: int = Field(512, ge=2)
+    epochs: int = Field(5, ge=0, description="passes over all examples, at most (paper, Table 10)")
+    batch_size: int = Field(512, ge=2, description="examples per step (paper, Table 10)")
     lr: float = Field(0.0005, gt=0, description="Adam's learning rate")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's; 0: Adam")
     gamma: float = Field(1.0, gt=0, le=1, description="factor on the learning rate after each epoch")

@@ -18,7 +18,8 @@ from benchmark.protocol.metric import Metric, of_lists
 from benchmark.protocol.significance import Tested
 from benchmark.report import kept, units
 from benchmark.report.claims.declaration import Selected
-from benchmark.report.tables.stale import differences
+from benchmark.report.tables.commands import NOT_RECORDED
+from benchmark.report.tables.stale import again, differences
 from contracts import Estimator, Kind, UserError
 
 Place = tuple[str, str]
@@ -33,6 +34,12 @@ class KeptRun:
 
     folder: Path
     result: dict[str, Any]
+    settings: Settings
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it now."""
+        return again(self.settings, self.record) or NOT_RECORDED
 
     @property
     def record(self) -> dict[str, Any]:
@@ -78,8 +85,8 @@ class KeptRow:
 
     @property
     def commands(self) -> list[str]:
-        """The command lines that made the runs."""
-        return list(dict.fromkeys(run.record.get("command") or "not recorded" for run in self.runs.values()))
+        """The command lines that make the runs now."""
+        return list(dict.fromkeys(run.command for run in self.runs.values()))
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -141,7 +148,8 @@ class Evidence:
         self._records = [(folder, record) for folder in where for record in kept.read(folder)]
         self._runs: dict[tuple[str, str], list[KeptRun]] = {}
         for folder, record in self._of("run"):
-            self._runs.setdefault((record["run"]["data"], record["run"]["method"]), []).append(KeptRun(folder, record))
+            place = record["run"]["data"], record["run"]["method"]
+            self._runs.setdefault(place, []).append(KeptRun(folder, record, settings))
         self._models: dict[str, Estimator] = {}
         self._rows: dict[str, KeptRow | None] = {}
 

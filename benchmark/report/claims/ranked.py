@@ -136,4 +136,4 @@ def _cost(kept: Evidence, data: str, wanted: Selected, splits: list[str]) -> tup
     most = max(sessions for sessions, _ in known)
     of_most = [run for sessions, run in known if sessions == most]
     seconds = float(np.mean([run.record["seconds"]["fit_cpu"] for run in of_most]))
-    return 1000 * seconds / most, most == whole, of_most[0].record.get("command") or "not recorded"
+    return 1000 * seconds / most, most == whole, of_most[0].command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from benchmark.report.figures.style import GREY, log_scale, looks, panels, style
 NAMED = 8
 """Lines with a colour and a name; more would not be told apart, the rest is grey."""
 COLUMNS = 4
+TITLE = 26
+"""Characters of a line over a panel of learning curves."""
 
 OTHERS: dict[str, Any] = {"color": GREY, "alpha": 0.5, "linewidth": 1}
 
@@ -115,7 +118,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
             axes = grid[index // columns * len(watched) + row, index % columns]
             axes.set_visible(True)
             _curve(axes, runs, name)
-            axes.set_title(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label)
+            axes.set_title(textwrap.fill(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label, TITLE))
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
 

@@ -81,8 +81,7 @@ class CellPage:
         curves = [run.record["history"] for run in self.runs if len(run.record.get("history") or []) > 1]
         if not curves:
             return ""
-        title = f"{self.label} on {self.data}"
-        return svg(learning_curves({self.label: curves}, title), f"Learning curves of {title}")
+        return svg(learning_curves({self.data: curves}, ""), f"Learning curves of {self.label} on {self.data}")
 
     def environments(self) -> list[tuple[list[str], dict[str, Any]]]:
         """Every environment that its runs had, with the runs' names: one, unless some were made elsewhere."""

@@ -13,7 +13,7 @@ from benchmark.report.tables import ablation, density, parameters, ranking
 from benchmark.report.tables.declaration import PUBLISHED, RUN, BlockDeclaration, Declaration, expand, splits_of
 from benchmark.report.tables.measured import Measured
 from benchmark.report.tables.model import Block, Results, Run, Table
-from benchmark.report.tables.stale import Stale
+from benchmark.report.tables.stale import Stale, again
 from benchmark.report.tables.variants import base
 
 PARTS = ("metrics", "intervals", "masked", "ties", "breakdown", "examples")
@@ -43,7 +43,7 @@ def build(
         verdicts=_verdicts(table for table in tables if table.kind != "parameters"),
         hyper_parameters=_verdicts(table for table in tables if table.kind == "parameters"),
         tables=tables,
-        runs=_runs(measured, [key for t in tables for b in t.blocks for row in b.rows for key in row.runs]),
+        runs=_runs(measured, settings, [key for t in tables for b in t.blocks for row in b.rows for key in row.runs]),
         density=measured.density,
         ablation=measured.ablation,
     )
@@ -96,7 +96,7 @@ def _block(
     return ranking.block(declared, block, names, protocol, splits, measured, shown, stale)
 
 
-def _runs(measured: Measured, keys: Sequence[str]) -> dict[str, Run]:
+def _runs(measured: Measured, settings: Settings, keys: Sequence[str]) -> dict[str, Run]:
     """The stored runs behind the rows."""
     out = {}
     for key in dict.fromkeys(keys):
@@ -105,5 +105,5 @@ def _runs(measured: Measured, keys: Sequence[str]) -> dict[str, Run]:
         record, place = result["run"], measured.place(name.data, name.method)
         folder = run_store.run_dir(place, name.data, record["method"], name.split, record["params"])
         parts = {part: result[part] for part in PARTS if result.get(part) is not None}
-        out[key] = Run(folder=str(folder), record=record, **parts)
+        out[key] = Run(folder=str(folder), record=record, again=again(settings, record), **parts)
     return out

@@ -22,7 +22,7 @@ def commands(results: Results) -> list[dict[str, Any]]:
     for table in results.tables:
         for block in (block for block in table.blocks if block.shown):
             for row in (row for row in block.rows if row.runs):
-                lines = [results.runs[key].record.get("command") or NOT_RECORDED for key in row.runs]
+                lines = [results.runs[key].again or NOT_RECORDED for key in row.runs]
                 of_row = {"tables": [], "data": block.data, "method": row.method,
                           "commands": list(dict.fromkeys(lines)), "runs": row.runs, "stale": row.stale}  # fmt: skip
                 of_row = rows_of.setdefault(tuple(row.runs), of_row)
@@ -58,11 +58,10 @@ def repeat(results: Results, number: int, again: Callable[[str], list[dict[str, 
     checks = []
     for key in row["runs"]:
         run = results.runs[key]
-        command = run.record["command"]
-        alike = [new for new in again(command)
+        alike = [new for new in again(run.again)
                  if all(new["run"].get(part) == run.record.get(part) for part in ("split", "seed"))]  # fmt: skip
         if not alike:
-            raise UserError(f"--row {number}: {command}: expected a run of split {run.record['split']}, found others")
+            raise UserError(f"--row {number}: {run.again}: expected a run of split {run.record['split']}, found others")
         checks += _checks(key, run, alike[0])
     failed = sum(check["result"] == "FAIL" for check in checks)
     return {"row": number, "commands": row["commands"], "stale": row["stale"], "checks": checks, "failed": failed}

@@ -164,6 +164,7 @@ class Run(Strict):
 
     folder: str = Field(description="relative to the project; of kept results below a run store")
     record: dict[str, Any] = Field(description="run.json: params, seed, code, data_hashes, command, seconds, ...")
+    again: str = Field("", description="the command that makes it now; empty where none was recorded")
     metrics: dict[str, float]
     intervals: dict[str, list[float]] = Field(description="metric -> [low, high], 95% bootstrap over sessions or users")
     masked: dict[str, Any] | None = Field(None, description="metrics and intervals of the lists without disliked items")

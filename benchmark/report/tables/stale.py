@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,21 +118,45 @@ class Stale:
         return "; ".join(f"{n} {_short(found.get(n))}, params.yaml asks {_short(wanted.get(n))}" for n in names)
 
 
+def again(settings: Settings, record: Params) -> str:
+    """The command line that makes a run of a record now: its own, and ``--set`` for what params.yaml no longer asks.
+
+    Empty where none was recorded. What is no parameter now, or no method, cannot be said: then its own.
+    """
+    command: str = record.get("command", "")
+    if not command or record.get("imported"):
+        return command
+    try:
+        model = settings.recommender(record["kind"], record["method"], record["data"], {}, record.get("seed"), "cpu")
+    except UserError:
+        return command
+    known, words = type(model).model_fields, shlex.split(command)
+    changed = {name: was for name, (was, _) in _changed(record["params"], model).items()
+               if name in known and not any(word.startswith(f"{name}=") for word in words)}  # fmt: skip
+    sets = [f"--set {shlex.quote(f'{name}={to_json(was, compact=True)}')}" for name, was in changed.items()]
+    return " ".join([command, *sets])
+
+
 def differences(found: Params, model: Estimator) -> str:
     """Parameters of a record that are not those of a model: ``lr 0.1, params.yaml asks 0.004``; empty where none.
 
     A parameter that the record does not know was added later, with what was done before as its default.
     """
+    return "; ".join(
+        f"{name} {_short(was)}, {'which is no parameter now' if now is None else f'params.yaml asks {_short(now[0])}'}"
+        for name, (was, now) in _changed(found, model).items()
+    )
+
+
+def _changed(found: Params, model: Estimator) -> dict[str, tuple[Any, tuple[Any] | None]]:
+    """Name -> (the record's value, (the model's,)), None in place of the latter for what is no parameter now."""
     wanted = model.model_dump(mode="json")
     before = {**type(model)().model_dump(mode="json"), **found}
-    names = [name for name in before if name not in APART]
-    parts = [
-        f"{name} {_short(before[name])}, params.yaml asks {_short(wanted[name])}" if name in wanted
-        else f"{name} {_short(before[name])}, which is no parameter now"
-        for name in names
-        if name not in wanted or before[name] != wanted[name]
-    ]  # fmt: skip
-    return "; ".join(parts)
+    return {
+        name: (was, (wanted[name],) if name in wanted else None)
+        for name, was in before.items()
+        if name not in APART and (name not in wanted or was != wanted[name])
+    }
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ from benchmark.experiments.settings import MethodRow, Settings, Tuned
 from benchmark.report.site import build as site
 from benchmark.report.tables import render
 from benchmark.report.tables.build import build
+from benchmark.report.tables.commands import commands
 from benchmark.report.tables.declaration import BlockDeclaration, Declaration, declarations
 from benchmark.report.tables.model import Results, Row, Verdict
 from benchmark.report.tables.stale import Stale
@@ -76,6 +77,20 @@ def test_a_parameter_that_was_changed(folder: Path) -> None:
     assert [cell.mark for cell in other.cells] == ["best", "best"]
     assert other.cells[0].test is None, "no test against a stale row"
     assert verify(results)["failed"] == 2
+
+
+def test_the_command_says_what_params_yaml_no_longer_asks(folder: Path, tmp_path: Path) -> None:
+    """Typed as it was recorded, it would make another row."""
+    edited(folder, command="emde run --data rsc15 --method s-knn --set sample_size=500")
+    results = filled(folder, changed())
+    again = {key: run.again for key, run in results.runs.items() if "s-knn" in key}
+    assert set(again.values()) == {"emde run --data rsc15 --method s-knn --set sample_size=500 --set k=100"}
+    assert {run.again for run in filled(folder, changed(100)).runs.values()} == {
+        "emde run", "emde run --data rsc15 --method s-knn --set sample_size=500"
+    }  # fmt: skip
+    assert {row["method"]: row["commands"] for row in commands(results)}["s-knn"] == [*set(again.values())]
+    site.build(results, changed().methods, tmp_path / "made", tmp_path / "site")
+    assert "--set sample_size=500 --set k=100" in (tmp_path / "site/runs/rsc15--s-knn.html").read_text()
 
 
 def test_every_format_says_so(folder: Path, tmp_path: Path) -> None:
