@@ -36,6 +36,7 @@ ROWS = {
     "plus": [
         ("emde-plus", "rsc15-100k", "emde-plus", "MRR@20", 0.3781),
         ("emde-plus", "retailrocket-dhcn", "emde-plus-one", "HR@20", 0.5732),
+        ("emde-plus", "retailrocket-dhcn", "emde-plus", "MRR@20", 0.3034),
         ("emde-plus", "yoochoose-1-64", "emde-plus-one", "MRR@20", 0.3156),
         ("emde-plus", "yoochoose-1-64", "emde-plus", "HR@20", 0.7085),
         ("emde-plus", "30music-10pct", "emde-plus-one", "MRR@20", 0.3077),
