@@ -41,6 +41,7 @@ ROWS = {
         ("emde-plus", "yoochoose-1-64", "emde-plus", "HR@20", 0.7085),
         ("emde-plus", "30music-10pct", "emde-plus-one", "MRR@20", 0.3077),
         ("emde-plus", "diginetica-srgnn", "emde-plus-one", "HR@20", 0.5188),
+        ("emde-plus", "nowplaying-gcegnn", "emde-plus-one", "MRR@20", 0.0999),
         ("emde-plus-topk", "movielens-1m", "emde-plus", "NDCG@20", 0.2812),
     ],
     "public": [
