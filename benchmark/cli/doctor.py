@@ -49,14 +49,15 @@ def examine() -> dict[str, Any]:
 
 
 def _dvc(root: Path) -> dict[str, Any]:
-    """The stages of the default profile that dvc repro would run."""
+    """How many stages of the default profile dvc repro would run, and what names them."""
     state: dict[str, Any] = {"profile": DEFAULT}
     status = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json", ROOT], cwd=root, capture_output=True, text=True
     )
     if status.returncode != 0:
         return {**state, "stale": None, "note": (status.stderr.strip().splitlines() or ["dvc status failed"])[-1]}
-    return {**state, "stale": sorted(from_json(status.stdout or "{}", "dvc status"))}
+    stale = from_json(status.stdout or "{}", "dvc status")
+    return {**state, "stale": len(stale), "stages": f"dvc status {ROOT}"}
 
 
 def _problems(report: dict[str, Any]) -> list[str]:

@@ -99,6 +99,18 @@ def test_help_from_a_shell() -> None:
         assert command in found.stdout
 
 
+def test_doctor_in_a_screen(emde, monkeypatch) -> None:
+    """Of the stages to run their number, and what names them; a folder that is not there is a problem."""
+    monkeypatch.setenv("EMDE_MIRROR", "/nowhere")
+    found = answer(emde("doctor", "--json"))
+    assert found["dvc"]["stale"] in range(100)
+    assert found["dvc"]["stages"] == "dvc status dvc.yaml"
+    assert "EMDE_MIRROR=/nowhere: expected a folder or URL, found no such folder" in found["problems"]
+    code, out, _ = emde("doctor")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 120
+
+
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_every_command_has_help_with_an_example(emde, command: str) -> None:
     """The example is one that the command takes, and stands whole in its help."""
