@@ -78,7 +78,9 @@ class Paired(Strict):
     metrics: list[str] = Field(min_length=1)
     data: Places
     paper: Printed | None = None
-    margin: float | None = Field(None, gt=0, description="claimed instead: the rows differ by no more than that")
+    margin: float | None = Field(
+        None, gt=0, description="claimed instead: the first is below the second by no more than that"
+    )
 
 
 class Ablated(Strict):
@@ -90,11 +92,13 @@ class Ablated(Strict):
     metrics: list[str] = Field(min_length=1)
     data: Places
     paper: Printed | None = None
-    margin: float | None = Field(None, gt=0, description="claimed instead: the levels differ by no more than that")
+    margin: float | None = Field(
+        None, gt=0, description="claimed instead: the first is below the second by no more than that"
+    )
 
 
 class Estimated(Strict):
-    """Correlations with the exact density: a row above another or close to it, growth with N, an optimum in K."""
+    """Correlations with the exact density: a row above another or not far below it, growth with N, an optimum in K."""
 
     kind: Literal["density"]
     rule: Literal["above", "close", "grows with N", "optimum in K"]

@@ -32,7 +32,7 @@ class Finding:
     spread       standard deviation over seeds, the larger of both rows'; None where there is one seed
     seeds        how many seeds are kept, the larger of both rows'
     whole        fitted on all of train and measured on all points, both of them
-    margin       claimed instead: they differ by no more than that
+    margin       claimed instead: the first is below the second by no more than that
     paper        the paper's values of first and second on its data
     commands     that made the rows, or would make them
     lists        lists_sha256 of the runs of each row

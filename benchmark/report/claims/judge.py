@@ -1,10 +1,11 @@
 """From declared claims and kept results to verdicts.
 
 A finding is one comparison on one data set in one metric. It holds (does not hold) where the difference has the
-claimed (the other) sign, its p value is below .05 after Holm's correction over all paired tests of the page, and it is
-larger than the spread over seeds; a claimed margin holds where the 95% interval lies within it, and does not where it
-lies outside; a published value is compared with our row's own 95% interval. Part of train, or a subset of the points,
-gives at most "indicated". A claim as a whole is what its decided findings say, if they agree; else undecided.
+claimed (the other) sign, its p value is below .05 after Holm's correction over all paired tests of the page, and it
+is larger than the spread over seeds; a claimed margin, by which the first may be below the second, holds where the
+95% interval lies above it, and does not where it lies below; a published value is compared with our row's own 95%
+interval. Part of train, or a subset of the points, gives at most "indicated". A claim as a whole is what its decided
+findings say, if they agree; else undecided.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def ruling(found: Finding) -> Finding:
     """The finding with its verdict, and why where that is not plain."""
     if found.verdict is not None or found.effect is None:
         return found
-    verdict, why = _above(found, *found.effect) if found.margin is None else _equal(found.margin, *found.effect[1:])
+    verdict, why = _above(found, *found.effect) if found.margin is None else _no_worse(found.margin, *found.effect[1:])
     if verdict in DECIDED and not found.whole:
         verdict = Judgement.INDICATED if verdict is Judgement.HOLDS else Judgement.COUNTER
     return replace(found, verdict=verdict, why=why)
@@ -120,12 +121,12 @@ def _above(found: Finding, difference: float, low: float, high: float) -> tuple[
     return (Judgement.HOLDS if difference > 0 else Judgement.FAILS), ""
 
 
-def _equal(margin: float, low: float, high: float) -> tuple[Judgement, str]:
-    if -margin <= low and high <= margin:
-        return Judgement.HOLDS, f"within ± {margin:g}"
-    if low > margin or high < -margin:
-        return Judgement.FAILS, f"beyond ± {margin:g}"
-    return Judgement.UNDECIDED, f"the interval reaches over ± {margin:g}"
+def _no_worse(margin: float, low: float, high: float) -> tuple[Judgement, str]:
+    if low >= -margin:
+        return Judgement.HOLDS, f"not {margin:g} below"
+    if high < -margin:
+        return Judgement.FAILS, f"more than {margin:g} below"
+    return Judgement.UNDECIDED, f"the interval reaches over {margin:g} below"
 
 
 def _scaled(claim: str, part: Scaled, kept: Evidence) -> Iterator[Finding]:

@@ -12,10 +12,11 @@ HOW = (
     "(densities: over seeds). A finding *holds* (*does not hold*) where the difference has the claimed (the other) "
     "sign, p < .05 after Holm's correction over the page's family of {family} paired tests (every p value on this "
     "page), and the difference is larger than the standard deviation over seeds, where several seeds are kept. A "
-    "claimed margin holds where the interval lies within it, and does not where it lies outside. A value published for "
-    "the same split is compared with our row's own interval; one that nobody verified is shown and not judged. What "
-    "was fitted on a part of train or measured on a subset of the points is at most *indicated*, and decides nothing. "
-    "A claim as a whole is what its decided findings say where they agree; else it is undecided."
+    "claimed margin, by which the first may be below the second, holds where the interval lies above it, and does not "
+    "where it lies below. A value published for the same split is compared with our row's own interval; one that "
+    "nobody verified is shown and not judged. What was fitted on a part of train or measured on a subset of the points "
+    "is at most *indicated*, and decides nothing. A claim as a whole is what its decided findings say where they "
+    "agree; else it is undecided."
 )
 SHORT = {
     Judgement.HOLDS: "hold",
