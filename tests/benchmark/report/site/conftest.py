@@ -43,6 +43,7 @@ def made_run(method: str, split: str, level: float, points: int, history: bool) 
     return Run(
         folder=f"sample-sessions/{method}/{split}-0000",
         record=record,
+        again=record["command"],
         metrics=metrics,
         intervals={name: [value - 0.01, value + 0.01] for name, value in metrics.items()},
         ties={"HR@20": [level - 0.01, level + 0.01]},
