@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from matplotlib.transforms import Bbox
 
-from benchmark.report.figures.style import BLUE, GREY, ORANGE, log_scale, panels, styled
+from benchmark.report.figures.style import BLUE, GREY, ORANGE, log_scale, panels, styled, titled
 
 Side = Literal["left", "center", "right"]
 BESIDE: tuple[tuple[float, Side], ...] = ((5, "left"), (-5, "right"), (0, "center"))
@@ -66,7 +66,7 @@ def accuracy_against_cost(
         axes.set_xlabel(name)
         axes.grid(alpha=0.2)
     grid[0][0].set_ylabel(metric)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    titled(figure, title)
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # places the axes, which labels need to know

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.experiments.headline import first_training
-from benchmark.report.figures.style import GREY, log_scale, looks, panels, styled
+from benchmark.report.figures.style import GREY, log_scale, looks, panels, styled, titled
 
 NAMED = 8
 """Lines with a colour and a name; more would not be told apart, the rest is grey."""
@@ -92,8 +92,7 @@ def _finish(figure: Figure, handles: Handles, title: str) -> Figure:
     for drawn in figure.axes:
         drawn.set_ylim(bottom=0)
     figure.legend(list(handles.values()), list(handles), loc="outside right center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    return figure
+    return titled(figure, title)
 
 
 @styled
@@ -119,8 +118,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
             axes.set_visible(True)
             _curve(axes, runs, name)
             axes.set_title(textwrap.fill(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label, TITLE))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    return figure
+    return titled(figure, title)
 
 
 def _curve(axes: Axes, runs: Sequence[Sequence[Mapping[str, float]]], name: str) -> None:

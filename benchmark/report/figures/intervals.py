@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.report.figures.style import BLUE, GREEN, GREY, RED, panels, styled
+from benchmark.report.figures.style import BLUE, GREEN, GREY, RED, panels, styled, titled
 
 
 class Effect(NamedTuple):
@@ -36,8 +36,7 @@ def forest(columns: Mapping[str, Sequence[Effect]], axis: str, title: str) -> Fi
     for axes, (heading, effects) in zip(grid[0], columns.items(), strict=True):
         _effects(axes, effects, labels, axis)
         axes.set_title(heading)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    return figure
+    return titled(figure, title)
 
 
 @styled
@@ -50,8 +49,7 @@ def forests(effects: Mapping[str, Sequence[Effect]], axis: str, title: str) -> F
         _effects(axes, part, [effect.label for effect in part], "")
         axes.set_title(name)
     grid[-1][0].set_xlabel(axis)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    return figure
+    return titled(figure, title)
 
 
 def _effects(axes: Axes, effects: Sequence[Effect], labels: Sequence[str], axis: str) -> None:
@@ -87,5 +85,4 @@ def small_multiples(values: Mapping[str, Mapping[str, float]], metric: str, titl
         axes.grid(axis="x", alpha=0.2)
     grid[0][0].set_yticks(range(len(order)), order)
     grid[0][0].invert_yaxis()
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    return figure
+    return titled(figure, title)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ STYLE: Any = {
     **{"axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "grid.color": GREY},
 }
 DPI = 130
+LETTERS = 10
+"""Of a title, per inch."""
 DATED = {"pdf": ("CreationDate", "Producer", "Creator"), "png": ("Software",), "svg": ("Date", "Creator")}
 """Kind of file -> what matplotlib would write into it besides the picture, times and versions; left out."""
 LINES = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "#5b4a9c", "#7a5c2e")
@@ -103,6 +106,14 @@ def panels(rows: int, columns: int, width: float, height: float, **keywords: Any
     """A figure of panels, each width x height inches: (figure, array of axes [rows, columns])."""
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **keywords)
+
+
+def titled(figure: Figure, title: str) -> Figure:
+    """The figure with a title from its left edge, in as many lines as its width asks."""
+    letters = int(figure.get_size_inches()[0] * LETTERS)
+    lines = textwrap.wrap(title, letters, break_long_words=False, break_on_hyphens=False)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
+    return figure
 
 
 def ordered_colours(count: int) -> list[Any]:

@@ -40,6 +40,16 @@ def test_groups_share_the_scale_of_the_largest() -> None:
     assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == ["Q1", "Q5"]
 
 
+def test_a_title_has_the_lines_that_its_figure_has_room_for() -> None:
+    effects = {"": [Effect("a", 0.1, 0.0, 0.2, True)]}
+    long = "Paired differences to EMDE-plus, 95% intervals: Yoochoose 1/64 (55,898 evaluation points)"
+    narrow = forest(effects, "axis", long)
+    assert len(narrow.get_suptitle().splitlines()) == 2
+    narrow.draw_without_rendering()
+    assert narrow.texts[0].get_window_extent().x1 <= narrow.bbox.x1
+    assert forest(effects, "axis", "short").get_suptitle() == "short"
+
+
 def test_a_learning_curve_is_the_mean_of_the_epochs_that_all_runs_have() -> None:
     runs = [[{"epoch": e, "loss": 4.0 / e, "valid_recall": e / 10} for e in range(1, n + 1)] for n in (3, 2)]
     unwatched = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
