@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.protocol.metric import Metric
-from benchmark.report.figures.style import log_scale, panels, rendered, styled
+from benchmark.report.figures.style import log_scale, panels, rendered, styled, titled
 from contracts.runtime.files import write_whole
 from contracts.runtime.json import to_json
 
@@ -88,8 +88,7 @@ def per_parameter(result: Result) -> Figure:
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel(result["objective"])
-    figure.suptitle(_title(result))
-    return figure
+    return titled(figure, _title(result))
 
 
 def _columns(result: Result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,13 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from benchmark.experiments.headline import first_training
-from benchmark.report.figures.style import GREY, log_scale, looks, panels, styled, titled
+from benchmark.report.figures.style import GREY, letters, log_scale, looks, panels, styled, titled
 
 NAMED = 8
 """Lines with a colour and a name; more would not be told apart, the rest is grey."""
 COLUMNS = 4
-TITLE = 26
-"""Characters of a line over a panel of learning curves."""
 
 OTHERS: dict[str, Any] = {"color": GREY, "alpha": 0.5, "linewidth": 1}
 
@@ -107,7 +105,8 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
     watched = [name for name in ("loss", "valid") if any(name in runs[0][0] for runs in curves.values())]
     columns = min(COLUMNS, len(curves))
     bands = -(-len(curves) // columns)
-    figure, grid = panels(bands * len(watched), columns, 2.7, 2.1)
+    width = 2.7
+    figure, grid = panels(bands * len(watched), columns, width, 2.1)
     for axes in grid.flat:
         axes.set_visible(False)
     for index, (label, runs) in enumerate(curves.items()):
@@ -117,7 +116,7 @@ def learning_curves(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]
             axes = grid[index // columns * len(watched) + row, index % columns]
             axes.set_visible(True)
             _curve(axes, runs, name)
-            axes.set_title(textwrap.fill(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label, TITLE))
+            axes.set_title(textwrap.fill(f"{label} ({len(runs)} runs)" if len(runs) > 1 else label, letters(width)))
     return titled(figure, title)
 
 

@@ -108,10 +108,15 @@ def panels(rows: int, columns: int, width: float, height: float, **keywords: Any
     return figure, figure.subplots(rows, columns, squeeze=False, **keywords)
 
 
+def letters(width: float) -> int:
+    """How many letters of a title fit into a width in inches."""
+    return int(width * LETTERS)
+
+
 def titled(figure: Figure, title: str) -> Figure:
     """The figure with a title from its left edge, in as many lines as its width asks."""
-    letters = int(figure.get_size_inches()[0] * LETTERS)
-    lines = textwrap.wrap(title, letters, break_long_words=False, break_on_hyphens=False)
+    width = letters(figure.get_size_inches()[0])
+    lines = textwrap.wrap(title, width, break_long_words=False, break_on_hyphens=False)
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
     return figure
 

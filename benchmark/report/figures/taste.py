@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from benchmark.data.load import TopKSplit
-from benchmark.report.figures.style import INK, RED, SEQUENTIAL, panels, styled
+from benchmark.report.figures.style import INK, RED, SEQUENTIAL, panels, styled, titled
 from contracts import RANDOM, Interactions, Source, TopKRecommender, UserError
 from contracts.runtime.cache import cached
 from contracts.runtime.json import to_json
@@ -127,8 +127,8 @@ def figure_5(taste: TasteMap, data: str) -> Figure:
         axes.set_xlabel("\n".join(["best of the others:", *_best(taste, values)]), loc="left", fontsize=8)
     figure.colorbar(dots, ax=list(grid[0]), label="share of items with a lower score", shrink=0.6, pad=0.01)
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle(f"One user's scores of {len(taste.places):,} items: {data}, {taste.layout} of the item embeddings")
-    return figure
+    title = f"One user's scores of {len(taste.places):,} items: {data}, {taste.layout} of the item embeddings"
+    return titled(figure, title)
 
 
 def _best(taste: TasteMap, values: np.ndarray) -> list[str]:

@@ -50,11 +50,10 @@ class Stale:
         return self._parameters(record) or (self._made_from(record) if self.profile else "")
 
     def _parameters(self, record: Params) -> str:
-        kind, name = record["kind"], record["method"]
         try:
-            model = self.settings.recommender(kind, name, record["data"], {}, record.get("seed"), "cpu")
+            model = _asked(self.settings, record)
         except UserError:
-            return f"params.yaml has no {kind} method {name}"
+            return f"params.yaml has no {record['kind']} method {record['method']}"
         return differences(record["params"], model)
 
     def _made_from(self, record: Params) -> str:
@@ -127,14 +126,19 @@ def again(settings: Settings, record: Params) -> str:
     if not command or record.get("imported"):
         return command
     try:
-        model = settings.recommender(record["kind"], record["method"], record["data"], {}, record.get("seed"), "cpu")
+        model = _asked(settings, record)
     except UserError:
         return command
-    known, words = type(model).model_fields, shlex.split(command)
-    changed = {name: was for name, (was, _) in _changed(record["params"], model).items()
-               if name in known and not any(word.startswith(f"{name}=") for word in words)}  # fmt: skip
+    words = shlex.split(command)
+    changed = {name: was for name, (was, now) in _changed(record["params"], model).items()
+               if now is not None and not any(word.startswith(f"{name}=") for word in words)}  # fmt: skip
     sets = [f"--set {shlex.quote(f'{name}={to_json(was, compact=True)}')}" for name, was in changed.items()]
     return " ".join([command, *sets])
+
+
+def _asked(settings: Settings, record: Params) -> Estimator:
+    """What params.yaml asks of a record's method on its data; raises UserError where it has no such method."""
+    return settings.recommender(record["kind"], record["method"], record["data"], {}, record.get("seed"), "cpu")
 
 
 def differences(found: Params, model: Estimator) -> str:
