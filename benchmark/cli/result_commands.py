@@ -24,7 +24,9 @@ def add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     figures = add("figures", run_figures, "every figure that the results allow, as PDF and PNG")
     figures.add_argument("--profile", metavar="NAME", help="default: sample")
     figures.add_argument("--results", type=Path, nargs="+", default=[], metavar="DIR", help="kept results instead")
-    figures.add_argument("--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: the profile's)")
+    which = figures.add_mutually_exclusive_group()
+    which.add_argument("--table", metavar="NAME", help="of one table only (default: everything)")
+    which.add_argument("--items", metavar="NAME", help="ratings whose items Figure 5 maps (default: the profile's)")
     figures.add_argument("--out", type=Path, metavar="DIR", help="default: results/generated/profiles/PROFILE/figures")
 
     figures.add_argument("--width", type=float, metavar="PT",
@@ -120,10 +122,10 @@ def run_figures(args: argparse.Namespace) -> dict[str, Any]:
 
     known, profile = settings.load(), args.profile or profiles.DEFAULT
     results = tables.finished(known, profile, args.results)
-    items = args.items or ("" if args.results else known.profile(profile).taste_map)
+    items = args.items or ("" if args.results or args.table else known.profile(profile).taste_map)
     out = args.out or profiles.profile_folder(results.profile) / ("figures" if args.width is None else "paper")
     wanted = None if args.width is None else Paper(args.width, args.font_size)
-    return {"written": [str(path) for path in write(results, items or None, out, wanted)]}
+    return {"written": [str(path) for path in write(results, items or None, out, wanted, args.table)]}
 
 
 def make_site(args: argparse.Namespace) -> dict[str, Any]:

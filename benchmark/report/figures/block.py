@@ -21,6 +21,13 @@ GROUPS = {
     "popularity": "target's popularity, fifths of events",
     "next item": "next item",
 }
+"""What points are grouped by -> label of the axis."""
+GROUPED_BY = {
+    "position": "position",
+    "popularity": "popularity of the target",
+    "next item": "whether it is a repetition",
+}
+"""The same in a title."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,10 @@ def figures(results: Results, table: Table, block: Block) -> Iterator[Drawn]:
     if families := series.at_k(results, block):
         title = f"Metrics over the length of the list: {where}"
         yield Drawn(f"{stem}-k", title, metric_at_k(families, title, first))
-    groups = {what: values for what in GROUPS if (values := series.grouped(results, block, what, GROUP_METRIC))}
+    compared = {what: series.grouped(results, block, what, GROUP_METRIC) for what in GROUPS}
+    groups = {what: values for what, values in compared.items() if len(values) >= min(2, len(rows))}
     if groups and not block.masked:
-        title = f"{GROUP_METRIC} by position, popularity of the target, and whether it is a repetition: {where}"
+        title = f"{GROUP_METRIC} by {', '.join(GROUPED_BY[what] for what in groups)}: {where}"
         yield Drawn(f"{stem}-groups", title, by_group(groups, GROUP_METRIC, GROUPS, title, first))
     if slices := series.slices(block, metric):
         title = f"{metric} per time slice; bars: the mean over slices: {where}"

@@ -26,33 +26,39 @@ DRAWN = "drawn.json"
 """Beside the figures: what each group of them was drawn from, and its files."""
 
 
-def write(results: Results, items: str | None, out: Path, wanted: paper.Paper | None = None) -> list[Path]:
+def write(
+    results: Results, items: str | None, out: Path, wanted: paper.Paper | None = None, only: str | None = None
+) -> list[Path]:
     """Figures of every shown table, Figure 4 and the bandwidth where densities were estimated, and of the ablations.
 
     items   ratings whose items Figure 5 maps (it trains a model), None: no Figure 5
     wanted  the paper that they are for: PDF and PGF in its measures instead of PDF and PNG
+    only    the figures of this table, all others stay as they are
     Returns the files; those that lie there, of the same numbers and code, stay. Raises UserError where there is
-    nothing to draw.
+    nothing to draw, and for a table that is not there.
     """
     split = None if items is None else load_split(items)
     if split is not None and not isinstance(split, TopKSplit):
         raise UserError(f"--items: expected ratings, found {type(split).__name__} ({items})")
     drawn = _Drawn(out, wanted)
-    blocks = [(table, chosen) for table, shown in text.shown(results) for chosen in shown]
+    shown = list(text.shown(results))
+    if only and only not in (names := [table.id for table, _ in shown]):
+        raise UserError(f"--table: {results.profile} has no table {only!r}; expected one of: {', '.join(names)}")
+    blocks = [(table, chosen) for table, of_table in shown for chosen in of_table if only in (None, table.id)]
     for table, chosen in track(blocks, "figures", len(blocks)):
         runs = [results.runs[key].model_dump() for row in chosen.rows for key in row.runs if key in results.runs]
         numbers = [table.model_dump(exclude={"blocks"}), chosen.model_dump(), runs]
         drawn.group(f"{table.id} {chosen.label}", numbers, partial(_of_block, results, table, chosen))
-    if densities := list(results.density.values()):
+    if not only and (densities := list(results.density.values())):
         drawn.group("density", densities, lambda: _of_densities(densities))
-    if results.ablation:
+    if not only and results.ablation:
         drawn.group("ablations", results.ablation, lambda: iter([("ablations", sensitivity.plot(results.ablation))]))
     if split is not None:
         name, columns = split.name, split.meta["columns"]
         drawn.group("taste", [name, columns], lambda: iter([("figure5", _taste(split))]))
     if not drawn.files:
         raise UserError(f"{results.profile}: expected results to draw, found none")
-    drawn.close()
+    drawn.close(all_drawn=not only)
     return drawn.files
 
 
@@ -93,10 +99,10 @@ class _Drawn:
             known = {"key": key, "files": written}
         self.now[name] = known
 
-    def close(self) -> None:
-        """Remove what was drawn once and is no longer."""
+    def close(self, all_drawn: bool) -> None:
+        """Remove what was drawn once and is no longer, unless only a part was drawn."""
         kept = {path.name for path in self.files}
-        for group in self.before.values():
+        for group in self.before.values() if all_drawn else ():
             for name in set(group["files"]) - kept:
                 (self.out / name).unlink(missing_ok=True)
-        write_json(self.out / DRAWN, self.now)
+        write_json(self.out / DRAWN, self.now if all_drawn else self.before | self.now)

@@ -178,3 +178,32 @@ def test_figures_are_written_as_pdf_and_png(tmp_path) -> None:
     level = {"data": "d", "factor": "bits K", "label": "5", "difference": {"MRR@20": test}}
     only = write(empty.model_copy(update={"ablation": {"levels": [level]}}), None, tmp_path)
     assert [path.name for path in only] == ["ablations.pdf", "ablations.png"]
+
+
+def test_the_figures_of_one_table_leave_the_others_where_they_are(tmp_path) -> None:
+    results = made_results()
+    other = results.tables[0].model_copy(update={"id": "other"})
+    both = results.model_copy(update={"tables": [results.tables[0], other]})
+    write(both, None, tmp_path)
+    there = sorted(path.name for path in tmp_path.iterdir())
+    one = write(both, None, tmp_path, only="other")
+    assert one
+    assert all(path.name.startswith("table-other-") for path in one)
+    assert sorted(path.name for path in tmp_path.iterdir()) == there
+    assert len(write(both, None, tmp_path)) == len(there) - 1  # known, so that nothing is drawn again or removed
+    with pytest.raises(UserError, match=r"no table 'none'; expected one of: .*, other"):
+        write(both, None, tmp_path, only="none")
+
+
+def test_a_grouping_that_one_of_several_rows_has_is_not_drawn() -> None:
+    results = made_results()
+    table, shown = results.tables[0], results.tables[0].blocks[0]
+    runs = {key: run.model_copy(deep=True) for key, run in results.runs.items()}
+    assert series.grouped(results, shown, "position", "MRR@20").keys() == {"EMDE", "AR"}
+    for row in shown.rows:
+        for key in row.runs if row.label == "AR" else []:
+            runs[key].breakdown.pop("position", None)
+    alone = results.model_copy(update={"runs": runs})
+    drawn = {one.name: one.figure for one in block.figures(alone, table, shown)}
+    axes = [axes.get_xlabel() for name, figure in drawn.items() if name.endswith("-groups") for axes in figure.axes]
+    assert block.GROUPS["position"] not in axes
