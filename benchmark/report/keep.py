@@ -28,7 +28,7 @@ from contracts.runtime.files import write_whole
 from contracts.runtime.json import to_json
 
 LOG = "docs/numbers.md"
-"""Where changes of kept values are logged: the headline of every run; Pearson's r of densities."""
+"""Where changes of kept values are logged: the headline of every run and ablation; Pearson's r of densities."""
 GONE = "–"
 LOCAL = ("file", "report")
 """Where a search's own files lie, which is nowhere else so."""
@@ -180,6 +180,9 @@ def values(record: kept.Record) -> dict[tuple[str, str], str]:
         result = record["result"]
         return {(f"{result['data']}/{row['method']}", "Pearson"): f"{row['pearson']['mean']:.6f}"
                 for row in result["rows"]}  # fmt: skip
+    if record["kind"] == "ablation":
+        return {(f"{level['data']}/{level['cell']}/{level['decoder']}", m): f"{level['metrics'][m]['mean']:.6f}"
+                for level in record["levels"] if "metrics" in level for m in HEADLINE["session"]}  # fmt: skip
     return {}
 
 

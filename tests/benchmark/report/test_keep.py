@@ -139,6 +139,26 @@ def test_changes_are_logged_beside_the_kept_results(
     assert cells[6] == "a / b"
 
 
+def test_changed_ablations_need_a_reason_too(tmp_path: Path) -> None:
+    def compared(hit_rate: float, cells: list[str]) -> Path:
+        metrics = {"HR@20": {"mean": hit_rate}, "MRR@20": {"mean": 0.3}}
+        levels = [{"data": "d", "cell": cell, "decoder": "gmean", "metrics": metrics} for cell in cells]
+        levels.append({"data": "d", "cell": "metadata", "decoder": None, "unavailable": "no attributes"})
+        path = tmp_path / "ablations.json"
+        path.write_text(json.dumps({"schema": 2, "profile": "p", "main": "MRR@20", "levels": levels}))
+        return path
+
+    keep.keep([compared(0.5, ["base", "pq"])], "mine", tmp_path)
+    with pytest.raises(UserError, match="say why"):
+        keep.keep([compared(0.6, ["base"])], "mine", tmp_path)
+    changed = keep.keep([compared(0.6, ["base"])], "mine", tmp_path, "all of train")["changed"]
+    assert [tuple(change.values()) for change in changed] == [
+        ("d/base/gmean", "HR@20", "0.500000", "0.600000"),
+        ("d/pq/gmean", "HR@20", "0.500000", "–"),
+        ("d/pq/gmean", "MRR@20", "0.300000", "–"),
+    ]
+
+
 def test_tests_are_kept_with_the_runs(write_results: Path, tmp_path: Path) -> None:
     """Results give the same table as what was kept of them, paired tests included."""
     keep.keep([write_results], "mine", tmp_path)
