@@ -157,7 +157,11 @@ def show_verify(result: Result) -> None:
     words = {"not_run": "not run", "stale": "stale", "not_comparable": "of other data or another split"}
     others = {what: result[name] for name, what in words.items()}
     more = "".join(f", {count} {what}" for what, count in others.items() if count)
-    line(f"{result['profile']}: {len(rows) - result['failed']} of {len(rows)} values reproduced{more}")
+    said = []
+    for what, of_settings in (("values reproduced", False), ("parameters as published", True)):
+        good = [check["result"] == "OK" for check in result["checks"] if check["set"] == of_settings]
+        said += [f"{sum(good)} of {len(good)} {what}"] if good else []
+    line(f"{result['profile']}: {', '.join(said) or 'no value to hold against a published one'}{more}")
 
 
 def show_compare(result: Result) -> None:

@@ -22,7 +22,7 @@ from benchmark.report.figures.style import save
 from benchmark.report.site.build import costs_page
 from benchmark.report.tables import render, text
 from benchmark.report.tables.model import Block, Results, Row
-from contracts import Kind
+from contracts import Kind, UserError
 from contracts.runtime.files import write_whole
 
 COLUMNS = ("data", "method", "metric", "accuracy", "fit seconds", "fit CPU seconds", "ranking seconds",
@@ -41,9 +41,13 @@ def write(
 
     results  with costs (``benchmark.report.tables.collect``)
     made     results/generated; site: that of the profile, to which the page links
+    Raises UserError where nothing was run.
     """
     chosen = _blocks(results)
     lines = [line for block in chosen.values() for line in _lines(block)]
+    if not (lines or results.runs or results.density or results.ablation):
+        how = f"make repro PROFILE={results.profile}"
+        raise UserError(f"{results.profile}: expected results that cost something, found none; run: {how}")
     write_whole(out / "costs.csv", _csv(lines))
     table = render.grid(COLUMNS, [[_short(value) for value in line] for line in lines])
     write_whole(out / "costs.md", table)

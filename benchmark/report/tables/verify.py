@@ -15,7 +15,8 @@ def verify(results: Results) -> dict[str, Any]:
 
     A row that its table declares as reproduced fails where it is stale or nobody ran it. Returns {"checks": [...],
     "failed": number that are not OK} and, of the other cells with a published value, how many were "not_run", are
-    "stale", or are "not_comparable": of other data or another split. Raises UserError where nothing is published.
+    "stale", or are "not_comparable": of other data or another split. A check is "set" where it is of a hyper-parameter
+    and not of a measured value. Raises UserError where nothing is published.
     """
     checks = []
     counts = {"not_run": 0, "stale": 0, "not_comparable": 0}
@@ -28,7 +29,8 @@ def verify(results: Results) -> dict[str, Any]:
                     if (why := _left_out(row, cell)) is not None:
                         counts[why] += 1
                     else:
-                        checks.append({"table": table.id, "data": block.data, "method": row.method, **_checked(cell)})
+                        where = {"table": table.id, "data": block.data, "method": row.method}
+                        checks.append({**where, "set": table.kind == "parameters", **_checked(cell)})
     if not checks and not any(counts.values()):
         raise UserError(f"{results.profile}: nothing is published for what its tables show")
     failed = sum(check["result"] != "OK" for check in checks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def test_hyper_parameters_as_published_are_reproduced() -> None:
     settings_of_rows = [check for check in found["checks"] if check["table"] == "10"]
     assert len(settings_of_rows) == 60
     assert {check["result"] for check in settings_of_rows} == {"OK"}
+
+
+def test_parameters_are_not_counted_as_values(capsys, monkeypatch, tmp_path: Path) -> None:
+    nothing_run = tmp_path
+    monkeypatch.setattr(sys.modules["benchmark.report.tables.make"], "project_root", lambda: nothing_run)
+    assert cli.main(["verify"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "sample: 60 of 60 parameters as published"
 
 
 def test_for_people(capsys) -> None:
