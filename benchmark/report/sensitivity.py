@@ -18,6 +18,7 @@ from benchmark.report import published
 from benchmark.report.figures.intervals import Effect, forest
 from benchmark.report.figures.style import save
 from benchmark.report.tables.measured import COMPARED_SCHEMA
+from benchmark.report.tables.text import counted
 from benchmark.report.tables.verdict import t_interval
 from contracts import UserError
 from contracts.runtime.files import write_whole
@@ -139,8 +140,8 @@ def markdown(result: dict[str, Any]) -> str:
         ran = next((level for level in mine if "metrics" in level), None)
         if ran is not None:
             out.append(f"\n### {data}\n\n{ran['split']}, {ran['points']:,} points, {ran['train']:,} train sessions, "
-                       f"{ran['seeds']} seeds: mean +- sd; difference to the base with its 95% interval over "
-                       "sessions, * where p < .05 (Holm).\n")  # fmt: skip
+                       f"{counted(ran['seeds'], 'seed')}: mean +- sd; difference to the base with its 95% interval "
+                       "over sessions, * where p < .05 (Holm).\n")  # fmt: skip
         out.append(
             f"| factor | level | HR@20 | {MAIN} | difference in {MAIN} | paper, RETAIL |\n|---|---|---|---|---|---|"
         )

@@ -14,6 +14,7 @@ from benchmark.report.tables.measured import Measured
 from benchmark.report.tables.model import Block, Cell, PairedTest, Row
 from benchmark.report.tables.ranking import judged, outdated
 from benchmark.report.tables.stale import Stale
+from benchmark.report.tables.text import counted
 
 
 def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, stale: Stale) -> Block:
@@ -32,7 +33,7 @@ def block(declared: Declaration, chosen: BlockDeclaration, measured: Measured, s
     how = "not run"
     if ran:
         size = f"{ran['train']:,} train sessions, {ran['points']:,} evaluation points"
-        how = f"split {ran['split']}, {size}, {ran['seeds']} seeds"
+        how = f"split {ran['split']}, {size}, {counted(ran['seeds'], 'seed')}"
     if approximate := (ran or {}).get("approximate") or dataset.approximate:
         how += f"; {approximate}"
     return Block(

@@ -48,6 +48,11 @@ def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
     return "–" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
+def counted(count: int, what: str) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{count:,} {what}" + "s" * (count != 1)
+
+
 def value(table: Table, cell: Cell) -> str:
     """Ours; hyper-parameters as they are."""
     return _as_is(cell.ours) if table.kind == "parameters" else number(cell.ours)
